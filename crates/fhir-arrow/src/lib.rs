@@ -1,0 +1,1 @@
+//! FHIR JSON to Arrow and back, without loss.

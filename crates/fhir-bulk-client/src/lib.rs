@@ -1,0 +1,1 @@
+//! A FHIR Bulk Data client: kick-off, status, manifest, download.

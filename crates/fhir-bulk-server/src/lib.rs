@@ -1,0 +1,1 @@
+//! A FHIR Bulk Data server over a folder of NDJSON.

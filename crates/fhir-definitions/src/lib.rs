@@ -1,0 +1,1 @@
+//! The FHIR versions as data: elements, types, bindings, search parameters, compartments.

@@ -1,0 +1,2 @@
+//! fhirlake
+fn main() {}
