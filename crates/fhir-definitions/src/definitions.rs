@@ -1,0 +1,148 @@
+//! The definitions of one FHIR version, read once.
+
+use std::sync::OnceLock;
+
+use crate::document::{Document, Source};
+use crate::element::find;
+use crate::{Compartment, DefinitionsError, Element, FhirVersion, TypeDefinition, TypeKind};
+
+/// The types, elements and compartments of one FHIR version.
+#[derive(Debug)]
+pub struct Definitions {
+    version: FhirVersion,
+    sources: Vec<Source>,
+    /// Sorted by name, so that a lookup is a binary search.
+    types: Vec<TypeDefinition>,
+    resource_types: Vec<String>,
+    patient_compartment: Compartment,
+}
+
+impl Definitions {
+    /// The definitions of FHIR R4 (4.0.1). The first call reads the embedded file, which takes some milliseconds.
+    #[must_use]
+    pub fn r4() -> &'static Self {
+        static R4: OnceLock<Definitions> = OnceLock::new();
+        R4.get_or_init(|| Self::embedded(FhirVersion::R4))
+    }
+
+    /// The definitions of a version. The first call of each version reads the embedded file.
+    #[must_use]
+    pub fn of(version: FhirVersion) -> &'static Self {
+        match version {
+            FhirVersion::R4 => Self::r4(),
+        }
+    }
+
+    fn embedded(version: FhirVersion) -> Self {
+        Document::from_zstd(version.data())
+            .and_then(Self::from_document)
+            .expect("the file is part of this crate, and the crate's tests read the file of every version")
+    }
+
+    /// The definitions of a document that was read elsewhere, such as one just generated.
+    ///
+    /// # Errors
+    /// [`DefinitionsError::UnknownVersion`] and [`DefinitionsError::NoPatientCompartment`].
+    pub fn from_document(document: Document) -> Result<Self, DefinitionsError> {
+        let version = FhirVersion::from_fhir_version(&document.fhir_version)
+            .ok_or(DefinitionsError::UnknownVersion { found: document.fhir_version })?;
+        let patient_compartment = document
+            .compartments
+            .into_iter()
+            .find(|compartment| compartment.code == "Patient")
+            .ok_or(DefinitionsError::NoPatientCompartment)?;
+        let mut types = document.types;
+        types.sort_by(|a, b| a.name.cmp(&b.name));
+        let resource_types = types
+            .iter()
+            .filter(|definition| definition.kind == TypeKind::Resource && !definition.is_abstract)
+            .map(|definition| definition.name.clone())
+            .collect();
+        Ok(Self { version, sources: document.sources, types, resource_types, patient_compartment })
+    }
+
+    /// The FHIR version that these are the definitions of.
+    #[must_use]
+    pub const fn version(&self) -> FhirVersion {
+        self.version
+    }
+
+    /// The published files that the definitions were generated from, with their hashes.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The names of all concrete resource types, sorted: without `Resource` and `DomainResource`.
+    #[must_use]
+    pub fn resource_types(&self) -> &[String] {
+        &self.resource_types
+    }
+
+    /// Whether the name is that of a concrete resource type. Names are case-sensitive.
+    #[must_use]
+    pub fn is_resource(&self, name: &str) -> bool {
+        self.resource_types.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+    }
+
+    /// All types: primitives, data types and resource types, the abstract ones included, sorted by name.
+    #[must_use]
+    pub fn types(&self) -> &[TypeDefinition] {
+        &self.types
+    }
+
+    /// The definition of a primitive, a data type or a resource type.
+    #[must_use]
+    pub fn definition(&self, name: &str) -> Option<&TypeDefinition> {
+        let at = self.types.binary_search_by(|definition| definition.name.as_str().cmp(name)).ok()?;
+        self.types.get(at)
+    }
+
+    /// The element at a path that starts with a type's name: `Questionnaire.item`, `Patient.name.family`.
+    ///
+    /// Element names are without `[x]`. The path goes on inside a data type and behind a content reference; not
+    /// inside a choice of several types, where it would not be unique.
+    ///
+    /// ```
+    /// use fhir_definitions::Definitions;
+    ///
+    /// let r4 = Definitions::r4();
+    /// let family = r4.element("Patient.name.family").ok_or("no such element")?;
+    /// assert_eq!(family.types[0].code, "string");
+    /// # Ok::<(), &'static str>(())
+    /// ```
+    #[must_use]
+    pub fn element(&self, path: &str) -> Option<&Element> {
+        let mut names = path.split('.');
+        let mut elements = self.definition(names.next()?)?.elements.as_slice();
+        let mut element = None;
+        for name in names {
+            let found = find(elements, name)?;
+            elements = self.elements_inside(found);
+            element = Some(found);
+        }
+        element
+    }
+
+    /// The elements inside an element: those defined in place, else those of the element that its content
+    /// reference names, else those of its only type. Empty for a choice of several types.
+    #[must_use]
+    pub fn elements_inside<'a>(&'a self, element: &'a Element) -> &'a [Element] {
+        if !element.children.is_empty() {
+            return &element.children;
+        }
+        if let Some(path) = &element.content_reference {
+            return self.element(path).map_or(&[], |target| &target.children);
+        }
+        match element.types.as_slice() {
+            [only] => self.definition(&only.code).map_or(&[], |definition| &definition.elements),
+            _ => &[],
+        }
+    }
+
+    /// Which resources belong to a patient, and by which elements.
+    #[must_use]
+    pub const fn patient_compartment(&self) -> &Compartment {
+        &self.patient_compartment
+    }
+}

@@ -1,0 +1,154 @@
+//! `cargo xtask definitions`: published StructureDefinitions, SearchParameters and CompartmentDefinitions in, one
+//! compact file per FHIR version out.
+//!
+//! source (files) → node (XML or JSON, as one tree) → structure, compartment (what is kept) → published (is it
+//! what was published?) → the file. Nothing is written unless all of it succeeded.
+
+mod compartment;
+mod json;
+mod node;
+mod published;
+mod source;
+mod structure;
+mod xml;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use fhir_definitions::FhirVersion;
+use fhir_definitions::document::Document;
+
+use self::node::Node;
+use self::published::Published;
+use self::source::SourceFile;
+
+/// The highest level that needs no more memory to decompress; the file is written rarely and read often.
+const ZSTD_LEVEL: i32 = 19;
+
+/// The arguments of the task.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The FHIR version to generate: r4
+    #[arg(long, value_parser = version_of_label)]
+    version: FhirVersion,
+    /// The published definitions: a .tar.gz, or a folder
+    #[arg(long)]
+    source: PathBuf,
+    /// Write nothing; fail where the committed file is not what would be generated
+    #[arg(long)]
+    check: bool,
+}
+
+fn version_of_label(label: &str) -> Result<FhirVersion, String> {
+    let known = || FhirVersion::ALL.iter().map(|version| version.label()).collect::<Vec<_>>().join(", ");
+    FhirVersion::ALL
+        .iter()
+        .copied()
+        .find(|version| version.label().eq_ignore_ascii_case(label))
+        .ok_or_else(|| format!("the versions are: {}", known()))
+}
+
+/// Runs the task.
+///
+/// # Errors
+/// Where the source lacks a file, cannot be understood, or is not what was published; with `--check`, where the
+/// committed file differs.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let published = Published::of(arguments.version)?;
+    let files = source::read(&arguments.source, published.files)?;
+    let document = generate(published, &files)
+        .with_context(|| format!("generating from {}", arguments.source.display()))?;
+    let json = serde_json::to_vec(&document).context("writing the document as JSON")?;
+    let target = target_of(arguments.version);
+    if arguments.check { check(&target, &json) } else { write(&target, &json, &document) }
+}
+
+fn generate(published: &Published, files: &[SourceFile]) -> Result<Document> {
+    let mut structures = Vec::new();
+    let mut compartments = Vec::new();
+    let mut parameters = Vec::new();
+    for file in files {
+        read_resources(file, &mut |resource: Node| {
+            match resource.name.as_str() {
+                "StructureDefinition" => structures.push(resource),
+                "CompartmentDefinition" => compartments.push(resource),
+                "SearchParameter" => parameters.push(resource),
+                // Operations, value sets and the like.
+                _ => {}
+            }
+            Ok(())
+        })
+        .with_context(|| format!("reading {}", file.name))?;
+    }
+    let mut types = Vec::new();
+    for resource in &structures {
+        types.extend(structure::type_definition(resource, published.version)?);
+    }
+    types.sort_by(|a, b| a.name.cmp(&b.name));
+    let document = Document {
+        fhir_version: published.version.number().to_owned(),
+        sources: files.iter().map(SourceFile::as_source).collect(),
+        types,
+        compartments: vec![compartment::patient(&compartments, &parameters)?],
+    };
+    published.verify(document.clone())?;
+    Ok(document)
+}
+
+fn read_resources(file: &SourceFile, visit: &mut dyn FnMut(Node) -> Result<()>) -> Result<()> {
+    match Path::new(&file.name).extension().and_then(|extension| extension.to_str()) {
+        Some("xml") => xml::read(&file.bytes, visit),
+        Some("json") => json::read(&file.bytes, visit),
+        _ => bail!("neither .xml nor .json"),
+    }
+}
+
+fn target_of(version: FhirVersion) -> PathBuf {
+    let name = format!("{}.json.zst", version.label().to_ascii_lowercase());
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fhir-definitions/data").join(name)
+}
+
+fn write(target: &Path, json: &[u8], document: &Document) -> Result<()> {
+    let compressed = zstd::bulk::compress(json, ZSTD_LEVEL).context("compressing")?;
+    std::fs::write(target, &compressed).with_context(|| format!("writing {}", target.display()))?;
+    println!(
+        "{}: FHIR {}, {} types, {} bytes ({} uncompressed)",
+        target.display(),
+        document.fhir_version,
+        document.types.len(),
+        compressed.len(),
+        json.len()
+    );
+    Ok(())
+}
+
+/// Compares the documents, not their compressed bytes: another release of zstd may compress them differently.
+fn check(target: &Path, json: &[u8]) -> Result<()> {
+    let committed = std::fs::read(target).with_context(|| format!("reading {}", target.display()))?;
+    let committed =
+        zstd::decode_all(&committed[..]).with_context(|| format!("decompressing {}", target.display()))?;
+    if committed != json {
+        bail!("{} is not what would be generated; run the task without --check", target.display());
+    }
+    println!("{} is what would be generated", target.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_given_by_its_label() {
+        assert_eq!(version_of_label("r4"), Ok(FhirVersion::R4));
+        assert_eq!(version_of_label("R4"), Ok(FhirVersion::R4));
+        assert_eq!(version_of_label("dstu2"), Err("the versions are: R4".to_owned()));
+    }
+
+    #[test]
+    fn what_is_committed_is_exactly_what_its_document_gives() {
+        let compressed = std::fs::read(target_of(FhirVersion::R4)).unwrap();
+        let document = Document::from_zstd(&compressed).unwrap();
+        assert_eq!(zstd::decode_all(&compressed[..]).unwrap(), serde_json::to_vec(&document).unwrap());
+    }
+}
