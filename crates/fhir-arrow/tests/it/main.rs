@@ -1,0 +1,44 @@
+//! The tests of the crate as its users see it.
+
+#![allow(clippy::unwrap_used, reason = "a test that unwraps what is not there has failed")]
+
+mod columns;
+mod damaged;
+mod every_type;
+mod instants;
+mod json;
+mod near_fhir;
+mod real;
+mod schema;
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use fhir_arrow::{Flattener, TableSchema, scan, unflatten};
+use fhir_definitions::Definitions;
+
+/// The schema of an R4 resource type.
+fn schema(name: &str) -> Arc<TableSchema> {
+    Arc::new(TableSchema::new(Definitions::r4(), name).unwrap())
+}
+
+/// The batch of these lines, which are all accepted, by scan and by the flattener.
+fn flatten(schema: &Arc<TableSchema>, lines: &[&str]) -> RecordBatch {
+    let mut flattener = Flattener::new(Arc::clone(schema), None);
+    for line in lines {
+        assert_eq!(scan(line.as_bytes()).unwrap().resource_type, schema.resource_type());
+        flattener.append(line.as_bytes()).unwrap();
+    }
+    assert_eq!(flattener.len(), lines.len());
+    flattener.finish()
+}
+
+/// Turns the lines into one batch and back, and compares each value.
+fn assert_round_trip(schema: &Arc<TableSchema>, lines: &[&str]) -> RecordBatch {
+    let batch = flatten(schema, lines);
+    for (row, line) in lines.iter().enumerate() {
+        let resource = unflatten(schema, &batch, row).unwrap();
+        assert_eq!(json::read(&resource), json::read(line), "\n line: {line}\n back: {resource}");
+    }
+    batch
+}

@@ -1,0 +1,112 @@
+//! Which columns the types have.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use arrow_schema::{DataType, Field, Fields};
+use fhir_arrow::{SchemaError, TableSchema};
+use fhir_definitions::Definitions;
+
+use crate::schema;
+
+/// One column a line, nested by indentation.
+fn outline(fields: &Fields, depth: usize, out: &mut String) {
+    for field in fields {
+        let (list, item) = match field.data_type() {
+            DataType::List(element) => ("list of ", element.data_type()),
+            other => ("", other),
+        };
+        let indent = "  ".repeat(depth);
+        match item {
+            DataType::Struct(inside) => {
+                writeln!(out, "{indent}{}: {list}struct", field.name()).unwrap();
+                outline(inside, depth + 1, out);
+            }
+            other => writeln!(out, "{indent}{}: {list}{other}", field.name()).unwrap(),
+        }
+    }
+}
+
+fn leaves(field: &Field) -> usize {
+    match field.data_type() {
+        DataType::List(element) => leaves(element),
+        DataType::Struct(fields) => fields.iter().map(|field| leaves(field)).sum(),
+        _ => 1,
+    }
+}
+
+fn outline_of(name: &str) -> String {
+    let mut out = String::new();
+    outline(schema(name).arrow().fields(), 0, &mut out);
+    out
+}
+
+#[test]
+fn patient_has_these_columns() {
+    insta::assert_snapshot!(outline_of("Patient"));
+}
+
+#[test]
+fn observation_has_these_columns() {
+    insta::assert_snapshot!(outline_of("Observation"));
+}
+
+#[test]
+fn every_type_has_a_table_of_at_most_1500_leaves() {
+    let mut table = String::new();
+    for name in Definitions::r4().resource_types() {
+        let schema = schema(name);
+        let count: usize = schema.arrow().fields().iter().map(|field| leaves(field)).sum();
+        assert!(count <= 1500, "{name}: {count}");
+        writeln!(table, "{name} {count}").unwrap();
+    }
+    assert_eq!(table.lines().count(), 146);
+    insta::assert_snapshot!(table);
+}
+
+/// What Delta and Spark ask of names: unlike each other in a struct, also where case does not count; and no struct
+/// without columns.
+fn assert_distinct_names(path: &str, fields: &Fields) {
+    assert!(!fields.is_empty(), "{path}");
+    let names: HashSet<String> = fields.iter().map(|field| field.name().to_lowercase()).collect();
+    assert_eq!(names.len(), fields.len(), "{path}");
+    for field in fields {
+        let item = match field.data_type() {
+            DataType::List(element) => {
+                assert!(element.name() == "element" && element.is_nullable(), "{path}.{}", field.name());
+                element.data_type()
+            }
+            other => other,
+        };
+        if let DataType::Struct(inside) = item {
+            assert_distinct_names(&format!("{path}.{}", field.name()), inside);
+        }
+        let is_type = field.name() == "resourceType" && !path.contains('.');
+        assert_eq!(field.is_nullable(), !is_type, "{path}.{}", field.name());
+    }
+}
+
+#[test]
+fn names_are_distinct_and_all_but_the_type_may_be_null() {
+    for name in Definitions::r4().resource_types() {
+        assert_distinct_names(name, schema(name).arrow().fields());
+    }
+}
+
+#[test]
+fn the_columns_begin_with_type_id_and_meta_and_end_with_the_rest() {
+    for name in Definitions::r4().resource_types() {
+        let arrow = schema(name).arrow();
+        let names: Vec<&str> = arrow.fields().iter().map(|field| field.name().as_str()).collect();
+        assert!(names.starts_with(&["resourceType", "id", "meta"]), "{name}");
+        assert_eq!(names.last(), Some(&"__rest"), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_resource_type_has_no_table() {
+    for name in ["HumanName", "Resource", "DomainResource", "patient", "", "string"] {
+        let error = TableSchema::new(Definitions::r4(), name).unwrap_err();
+        assert_eq!(error, SchemaError::UnknownType { version: "4.0.1", name: name.to_owned() });
+    }
+}
