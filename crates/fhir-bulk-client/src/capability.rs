@@ -1,0 +1,159 @@
+//! What a server says about itself: its
+//! [CapabilityStatement](https://hl7.org/fhir/R4/capabilitystatement.html) at `[base]/metadata`.
+//!
+//! It is advice: servers export without announcing it and announce what they do not do.
+
+use serde::Deserialize;
+
+use crate::client::BulkClient;
+use crate::error::{Error, ErrorKind};
+use crate::http::Call;
+
+/// The longest CapabilityStatement that is read, in bytes.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// What a server says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capability {
+    /// The FHIR version, for example `4.0.1`.
+    pub fhir_version: String,
+    /// The software's name and version, for example `HAPI FHIR Server 8.8.0`.
+    pub software: Option<String>,
+    /// The base URL by which the server knows itself.
+    pub implementation_url: Option<String>,
+    /// Whether an operation named `export` is announced at the level of the system.
+    pub system_export: bool,
+    /// … of the type Patient.
+    pub patient_export: bool,
+    /// … of the type Group.
+    pub group_export: bool,
+}
+
+impl BulkClient {
+    /// Asks the server for its CapabilityStatement.
+    ///
+    /// # Errors
+    /// As any request; [`ErrorKind::Protocol`] if the answer is no CapabilityStatement.
+    pub async fn capability(&self) -> Result<Capability, Error> {
+        let url = self.at_base("metadata")?;
+        let answer = self.transport.send(&Call::get(url, "application/fhir+json")).await.map_err(
+            |error| match error.kind() {
+                ErrorKind::NotFound => {
+                    error.with_hint("is this the FHIR base, for example one that ends with /fhir?")
+                }
+                _ => error,
+            },
+        )?;
+        let url = answer.url.clone();
+        let body = answer.body.read(MAX_BODY).await?;
+        parse(&body).map_err(|error| error.with_url("GET", &url))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    resource_type: String,
+    fhir_version: String,
+    software: Option<Software>,
+    implementation: Option<Implementation>,
+    #[serde(default)]
+    rest: Vec<Rest>,
+}
+
+#[derive(Deserialize)]
+struct Software {
+    name: Option<String>,
+    version: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Implementation {
+    url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Rest {
+    #[serde(default)]
+    operation: Vec<Operation>,
+    #[serde(default)]
+    resource: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    #[serde(rename = "type")]
+    type_: String,
+    #[serde(default)]
+    operation: Vec<Operation>,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    name: String,
+}
+
+fn parse(body: &[u8]) -> Result<Capability, Error> {
+    let no_statement = |why: &str| {
+        Error::new(ErrorKind::Protocol, format!("the server's metadata are no CapabilityStatement: {why}"))
+            .with_hint("is this the FHIR base, for example one that ends with /fhir?")
+    };
+    let statement: Statement =
+        serde_json::from_slice(body).map_err(|error| no_statement(&error.to_string()))?;
+    if statement.resource_type != "CapabilityStatement" {
+        return Err(no_statement("the resource is of another type"));
+    }
+    let software = statement.software.map(|software| {
+        [software.name, software.version].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    });
+    let has_export = |operations: &[Operation]| {
+        operations.iter().any(|operation| operation.name.trim_start_matches('$') == "export")
+    };
+    let of_type = |name: &str| {
+        let mut resources = statement.rest.iter().flat_map(|rest| &rest.resource);
+        resources.any(|resource| resource.type_ == name && has_export(&resource.operation))
+    };
+    Ok(Capability {
+        system_export: statement.rest.iter().any(|rest| has_export(&rest.operation)),
+        patient_export: of_type("Patient"),
+        group_export: of_type("Group"),
+        fhir_version: statement.fhir_version,
+        software: software.filter(|software| !software.is_empty()),
+        implementation_url: statement.implementation.and_then(|implementation| implementation.url),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_members_that_matter_are_read() {
+        let body = br#"{"resourceType":"CapabilityStatement","status":"active","fhirVersion":"4.0.1",
+            "software":{"name":"HAPI FHIR Server","version":"8.8.0"},
+            "implementation":{"description":"x","url":"http://127.0.0.1:8090/fhir"},
+            "rest":[{"mode":"server","operation":[{"name":"export","definition":"x"}],
+                     "resource":[{"type":"Group","operation":[{"name":"export"}]},{"type":"Patient"}]}]}"#;
+        let expected = Capability {
+            fhir_version: "4.0.1".into(),
+            software: Some("HAPI FHIR Server 8.8.0".into()),
+            implementation_url: Some("http://127.0.0.1:8090/fhir".into()),
+            system_export: true,
+            patient_export: false,
+            group_export: true,
+        };
+        assert_eq!(parse(body).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_statement_may_say_little() {
+        let capability = parse(br#"{"resourceType":"CapabilityStatement","fhirVersion":"5.0.0"}"#).unwrap();
+        assert_eq!((capability.fhir_version.as_str(), capability.software), ("5.0.0", None));
+    }
+
+    #[test]
+    fn what_is_no_capability_statement_is_an_error() {
+        insta::assert_snapshot!(parse(b"<html>").unwrap_err(), @"the server's metadata are no CapabilityStatement: expected value at line 1 column 1. Hint: is this the FHIR base, for example one that ends with /fhir?");
+        insta::assert_snapshot!(parse(br#"{"resourceType":"Bundle","fhirVersion":"4.0.1"}"#).unwrap_err(), @"the server's metadata are no CapabilityStatement: the resource is of another type. Hint: is this the FHIR base, for example one that ends with /fhir?");
+    }
+}

@@ -1,0 +1,15 @@
+//! HTTP as the specification needs it: retries, redirects without credentials, bodies that are whole, and no secret
+//! in what is shown.
+
+mod body;
+mod failure;
+mod gunzip;
+mod redact;
+mod retry;
+mod transport;
+
+pub(crate) use body::Body;
+pub(crate) use failure::{Failure, Retry, root_cause};
+pub use redact::redact;
+pub(crate) use retry::{Pauses, retry_after};
+pub(crate) use transport::{Answer, Call, Transport};

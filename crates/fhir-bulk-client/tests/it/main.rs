@@ -1,0 +1,10 @@
+//! The client against a scripted server: how it behaves at the edges of HTTP and of the specification.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+
+mod capability;
+mod download;
+mod kickoff;
+mod manifests;
+mod origins;
+mod server;
+mod status;
