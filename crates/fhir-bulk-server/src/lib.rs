@@ -1,1 +1,61 @@
 //! A FHIR Bulk Data server over a folder of NDJSON.
+//!
+//! It is a real server with small data: it answers the Bulk Data `$export` of its specification (2.0.0 and
+//! 3.0.0, kick-off by GET) at system, Patient and Group level, incremental by `_since` with deletions, over
+//! HTTP on 127.0.0.1. `demo` runs on it, and so do tests of clients.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::Path;
+//!
+//! use fhir_bulk_server::{BulkServer, Dataset, ServerOptions};
+//!
+//! let dataset = Dataset::open(Path::new("data"))?;
+//! let server = BulkServer::start(dataset, ServerOptions::default()).await?;
+//! println!("GET {}/$export", server.base_url());
+//!
+//! // Later: the data changes, and an export with `_since` brings what changed.
+//! let changes = server.update(|dataset| dataset.apply(Path::new("changes")))?;
+//! println!("{} types have new resources", changes.created.len());
+//! server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What holds, and where:
+//!
+//! * resources leave as the bytes they came as (`resource.rs`);
+//! * the clock is the data's own: `transactionTime` is one millisecond after the latest change of the snapshot,
+//!   so `_since` with a former `transactionTime` brings exactly what changed later (`clock.rs`);
+//! * the result of a job is fixed at kick-off (`job.rs`);
+//! * Patient and Group level are the R4 Patient compartment and the Provenance of what is in it; resources that
+//!   are only referenced are not included (`selection.rs`);
+//! * two Groups, `half` and `rest`, share the patients out (`group.rs`); they are read and exported at Group
+//!   level, and are no part of a system-level or Patient-level export;
+//! * every refusal is an OperationOutcome (`outcome.rs`).
+//!
+//! Not supported, and refused: kick-off by POST, `_typeFilter`, `_elements`, `_until`, `patient`,
+//! `includeAssociatedData`, `organizeOutputBy`, `allowPartialManifests`, search.
+
+mod clock;
+mod compartment;
+mod dataset;
+mod deleted;
+mod error;
+mod folder;
+mod group;
+mod job;
+mod manifest;
+mod outcome;
+mod request;
+mod resource;
+mod routes;
+mod selection;
+mod server;
+mod state;
+
+pub use dataset::{Changes, Dataset};
+pub use error::{DatasetError, Place, ServerError};
+pub use routes::router;
+pub use server::{BulkServer, ServerOptions};
+pub use state::ServerState;
