@@ -1,2 +1,7 @@
-//! fhirlake
-fn main() {}
+//! The program: see the library's [`fhirlake::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fhirlake::cli::main()
+}

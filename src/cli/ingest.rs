@@ -1,0 +1,55 @@
+//! `fhirlake ingest`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use fhir_bulk_client::Url;
+
+use super::options::{LakeOption, ReportFormat};
+use super::progress::Shown;
+use super::{Done, report};
+use crate::lake::identity::Identity;
+use crate::pipeline::{self, IngestOptions};
+
+const EXAMPLES: &str = "\
+Examples:
+  A folder of NDJSON, as an export leaves it (*.ndjson, *.ndjson.gz, *.ndjson.zst, deleted/, error/, manifest.json):
+    fhirlake ingest --lake lake exported/
+  One file:
+    fhirlake ingest --lake lake Patient.ndjson.gz";
+
+/// Loads NDJSON files that are here already
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Ingest {
+    #[command(flatten)]
+    lake: LakeOption,
+    /// Files and folders, in this order
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The FHIR base URL of the server that the files come from: absolute references to it are resolved
+    #[arg(long, value_name = "URL", env = "FHIRLAKE_SERVER_BASE")]
+    server_base: Option<Url>,
+    /// The lake's short name for the server, the column __source [default: local]
+    #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
+    alias: Option<String>,
+    /// How the run is reported
+    #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
+    format: ReportFormat,
+}
+
+impl Ingest {
+    /// Runs the command.
+    pub async fn run(self) -> anyhow::Result<Done> {
+        let identity = Identity::of_files(self.server_base, self.alias);
+        let options = IngestOptions { paths: self.paths };
+        let reports = pipeline::ingest(&self.lake.lake, &identity, &options, &Shown::default()).await?;
+        let mut all = Done::Clean;
+        for done in &reports {
+            if report::show(done, self.format)? == Done::WithIssues {
+                all = Done::WithIssues;
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,146 @@
+//! The command line: arguments, printing and exit codes live here and nowhere else.
+//!
+//! Data go to stdout, everything else to stderr.
+
+mod demo;
+mod export;
+mod ingest;
+mod options;
+mod print;
+mod progress;
+mod query;
+mod raw;
+mod report;
+mod status;
+mod views;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+
+/// Exit codes, as `--help` documents them.
+const EXIT_FAILED: u8 = 1;
+const EXIT_REFUSED: u8 = 2;
+const EXIT_WITH_ISSUES: u8 = 3;
+const EXIT_INTERRUPTED: u8 = 130;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    done
+  1    failed; the same command continues where it stopped
+  2    wrong usage, or refused: nothing was changed
+  3    done, but with quarantined lines or errors of the server
+  130  interrupted; the same command continues where it stopped
+
+Every flag can be set in the environment: --lake as FHIRLAKE_LAKE.";
+
+/// Loads FHIR servers into a lakehouse: Bulk Data export to typed Delta tables, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "fhirlake", version, after_help = AFTER_HELP, max_term_width = 110, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Export(export::Export),
+    Ingest(ingest::Ingest),
+    Query(query::Query),
+    Views(views::Views),
+    Raw(raw::Raw),
+    Status(status::Status),
+}
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// Everything is well.
+    Clean,
+    /// The work is done, and something needs a look.
+    WithIssues,
+}
+
+/// Runs the program. Whatever happens, it ends with a documented exit code.
+pub fn main() -> ExitCode {
+    // Patient data are for the owner of the files alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let arguments = Arguments::parse();
+    log_to_stderr();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
+    };
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = run(arguments.command) => ended,
+            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted.into()),
+        }
+    });
+    // Threads that still read or write are not waited for: what they leave is taken up by the next run.
+    runtime.shutdown_background();
+    match ended {
+        Ok(Done::Clean) => ExitCode::SUCCESS,
+        Ok(Done::WithIssues) => ExitCode::from(EXIT_WITH_ISSUES),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<Done> {
+    match command {
+        Command::Demo(command) => command.run().await,
+        Command::Export(command) => command.run().await,
+        Command::Ingest(command) => command.run().await,
+        Command::Query(command) => command.run().await,
+        Command::Views(command) => command.run().await,
+        Command::Raw(command) => command.run().await,
+        Command::Status(command) => command.run().await,
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    if is_broken_pipe(error) {
+        // Whoever read our output has seen enough.
+        return ExitCode::SUCCESS;
+    }
+    print::error(error);
+    ExitCode::from(match error.downcast_ref::<Error>() {
+        Some(Error::Refused(_) | Error::Query(_)) => EXIT_REFUSED,
+        Some(Error::Interrupted) => EXIT_INTERRUPTED,
+        Some(Error::Server(error)) if error.kind() == fhir_bulk_client::ErrorKind::Config => EXIT_REFUSED,
+        _ => EXIT_FAILED,
+    })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Warnings of the libraries, or what `FHIRLAKE_LOG` asks for.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FHIRLAKE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,fhirlake=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

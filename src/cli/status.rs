@@ -1,0 +1,74 @@
+//! `fhirlake status`.
+
+use clap::Args;
+
+use super::options::{LakeOption, ReportFormat};
+use super::{Done, print};
+use crate::lake::Lake;
+use crate::pipeline::status::{self, Status as LakeStatus};
+
+const EXAMPLES: &str = "\
+Examples:
+  fhirlake status --lake lake
+  fhirlake status --lake lake --format json";
+
+/// What the lake holds, since when, from where, and what needs a look
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Status {
+    #[command(flatten)]
+    lake: LakeOption,
+    /// How it is told
+    #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
+    format: ReportFormat,
+}
+
+impl Status {
+    /// Runs the command.
+    pub async fn run(self) -> anyhow::Result<Done> {
+        let lake = Lake::open(&self.lake.lake).await?;
+        let status = status::status(&lake).await?;
+        match self.format {
+            ReportFormat::Json => print::data(&serde_json::to_string_pretty(&status)?)?,
+            ReportFormat::Table => print::data(&for_people(&status))?,
+        }
+        Ok(Done::Clean)
+    }
+}
+
+fn for_people(status: &LakeStatus) -> String {
+    let mut parts = vec![format!(
+        "lake     {}\nserver   {}\nsource   {}\nversion  FHIR {}",
+        status.location,
+        status.server.as_deref().unwrap_or("none: from files"),
+        status.alias,
+        status.fhir_version,
+    )];
+    if !status.tables.is_empty() {
+        let rows: Vec<_> = status
+            .tables
+            .iter()
+            .map(|table| vec![table.name.clone(), table.rows.to_string(), table.version.to_string()])
+            .collect();
+        parts.push(print::table(&["table", "rows", "version"], &rows));
+    }
+    if !status.pipelines.is_empty() {
+        let rows: Vec<_> = status
+            .pipelines
+            .iter()
+            .map(|pipeline| {
+                let marks = pipeline.watermarks.iter().map(|(name, at)| format!("{name}: {at}"));
+                vec![
+                    pipeline.name.clone(),
+                    pipeline.last_run.clone(),
+                    pipeline.last_status.clone(),
+                    pipeline.finished_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                    marks.collect::<Vec<_>>().join(", "),
+                ]
+            })
+            .collect();
+        parts.push(print::table(&["pipeline", "last run", "status", "finished", "watermarks"], &rows));
+    }
+    parts.extend((!status.attention.is_empty()).then(|| status.attention.join("\n")));
+    parts.join("\n\n")
+}

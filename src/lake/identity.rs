@@ -1,0 +1,147 @@
+//! `lake.json`: whose data a lake holds. A lake holds what **one** server shows to **one** identity; two of either would
+//! mix ids that mean different things.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// The layout of paths and tables that this program writes.
+const LAYOUT: u32 = 1;
+
+/// The alias of a lake that was made from files.
+const LOCAL: &str = "local";
+
+/// The content of `lake.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The version of the lake's layout.
+    pub layout: u32,
+    /// The FHIR version of its tables: `4.0.1`.
+    pub fhir_version: String,
+    /// The server's base URL; none as long as only files came in.
+    pub server: Option<Url>,
+    /// The server's short name: the column `__source`.
+    pub alias: String,
+    /// The client id, with backend services.
+    pub client_id: Option<String>,
+    /// The scopes that the server granted.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Whether the user gave the alias, rather than the server's name.
+    #[serde(skip)]
+    pub alias_given: bool,
+    /// Whether `fhirlake demo` made this lake and may replace it.
+    #[serde(default)]
+    pub demo: bool,
+}
+
+impl Identity {
+    /// The identity of data out of files, whose server may be known.
+    pub fn of_files(server: Option<Url>, alias: Option<String>) -> Self {
+        Self::new(server, alias, LOCAL)
+    }
+
+    /// The identity of a server's data.
+    pub fn of_server(server: Url, alias: Option<String>) -> Self {
+        let host = server.host_str().unwrap_or(LOCAL).to_owned();
+        Self::new(Some(server), alias, &host)
+    }
+
+    /// Marks the lake as one of `fhirlake demo`.
+    pub fn as_demo(self) -> Self {
+        Self { demo: true, ..self }
+    }
+
+    fn new(server: Option<Url>, alias: Option<String>, default_alias: &str) -> Self {
+        Self {
+            layout: LAYOUT,
+            fhir_version: fhir_definitions::FhirVersion::R4.number().to_owned(),
+            server: server.map(without_slash),
+            alias_given: alias.is_some(),
+            alias: alias.unwrap_or_else(|| default_alias.to_owned()),
+            client_id: None,
+            scopes: Vec::new(),
+            demo: false,
+        }
+    }
+
+    /// The identity of this lake once `wanted` has written to it: a lake of files takes the server of its first export.
+    pub(super) fn admit(&self, wanted: &Self) -> Result<Self> {
+        let takes_server = self.server.is_none() && wanted.server.is_some();
+        if wanted.alias_given && wanted.alias != self.alias && !takes_server {
+            return Err(Error::Refused(format!(
+                "this lake calls its data {:?}, not {:?}: leave --alias out, or choose another --lake",
+                self.alias, wanted.alias
+            )));
+        }
+        match (&self.server, &wanted.server) {
+            (_, None) => Ok(self.clone()),
+            (None, Some(_)) => Ok(Self { demo: self.demo, ..wanted.clone() }),
+            (Some(ours), Some(theirs)) if ours == theirs => Ok(self.clone()),
+            (Some(ours), Some(theirs)) => Err(Error::Refused(format!(
+                "this lake holds the data of {}, not of {}: two servers are two lakes; choose another --lake",
+                fhir_bulk_client::redact(ours),
+                fhir_bulk_client::redact(theirs)
+            ))),
+        }
+    }
+
+    pub(super) fn check_layout(&self) -> Result<()> {
+        if self.layout == LAYOUT {
+            return Ok(());
+        }
+        Err(Error::Refused(format!(
+            "this lake has layout {}, and this program knows layout {LAYOUT}: use the version of fhirlake that made it",
+            self.layout
+        )))
+    }
+}
+
+/// `…/fhir/` and `…/fhir` are the same base.
+fn without_slash(mut base: Url) -> Url {
+    let path = base.path().trim_end_matches('/').to_owned();
+    base.set_path(&path);
+    base
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(url: &str) -> Identity {
+        Identity::of_server(url.parse().unwrap(), None)
+    }
+
+    #[test]
+    fn a_lake_of_files_takes_the_server_of_its_first_export() {
+        let files = Identity::of_files(None, None);
+        let admitted = files.admit(&server("https://ehr.example.org/fhir/")).unwrap();
+        assert_eq!(admitted, server("https://ehr.example.org/fhir"));
+        assert_eq!(admitted.alias, "ehr.example.org");
+    }
+
+    #[test]
+    fn another_server_is_refused_and_files_are_not() {
+        let ours = server("https://ehr.example.org/fhir");
+        let refused = ours.admit(&server("https://other.example.org/fhir")).unwrap_err();
+        assert!(matches!(refused, Error::Refused(_)));
+        assert_eq!(ours.admit(&Identity::of_files(None, None)).unwrap(), ours);
+    }
+
+    #[test]
+    fn another_alias_is_refused_rather_than_ignored() {
+        let ours = Identity::of_files(None, Some("ward".into()));
+        assert!(matches!(
+            ours.admit(&Identity::of_files(None, Some("other".into()))),
+            Err(Error::Refused(_))
+        ));
+        assert!(ours.admit(&Identity::of_files(None, None)).is_ok());
+    }
+
+    #[test]
+    fn a_lake_of_another_layout_is_refused() {
+        let newer = Identity { layout: 9, ..Identity::of_files(None, None) };
+        assert!(newer.check_layout().unwrap_err().to_string().contains("layout 9"));
+    }
+}

@@ -1,0 +1,80 @@
+//! The lake: one FHIR server's data as one identity sees it. Delta lives here and nowhere else.
+//!
+//! `table` and `data_file` are a Delta table and its Parquet files; `own` and what stands on it are the tables about
+//! the lake itself; `resource`, `stage` and `upsert` are the tables of the resource types.
+
+pub mod data_file;
+pub mod exports;
+pub mod identity;
+pub mod ledger;
+pub mod members;
+pub mod own;
+pub mod resource;
+pub mod stage;
+pub mod table;
+pub mod upsert;
+
+use crate::error::{Error, Result};
+use crate::storage::{Created, Root};
+use identity::Identity;
+
+/// The object that makes a folder a lake.
+const IDENTITY: &str = "lake.json";
+
+/// An open lake.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// Where it lies.
+    pub root: Root,
+    /// Whose data it holds.
+    pub identity: Identity,
+}
+
+impl Lake {
+    /// Opens a lake that is there.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the location holds none, or one of a layout that this program does not know.
+    pub async fn open(location: &str) -> Result<Self> {
+        let root = Root::open(location)?;
+        match read_identity(&root).await? {
+            Some(identity) => Ok(Self { root, identity }),
+            None => Err(Error::Refused(format!(
+                "{location} is no lake: it has no {IDENTITY}; `fhirlake export` or `fhirlake ingest` creates one"
+            ))),
+        }
+    }
+
+    /// Opens a lake, created where it is missing. One that is there must be `wanted`'s: a server that it has recorded
+    /// is never exchanged for another; one that was made from files takes the first server that comes.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the lake belongs to another server, or to another identity.
+    pub async fn open_for(location: &str, wanted: &Identity) -> Result<Self> {
+        let root = Root::create(location)?;
+        let written = serde_json::to_vec_pretty(wanted).map_err(damaged)?;
+        if root.put_new(IDENTITY, written).await? == Created::New {
+            return Ok(Self { root, identity: wanted.clone() });
+        }
+        let found = read_identity(&root).await?.ok_or_else(|| Error::Damaged {
+            path: IDENTITY.to_owned(),
+            reason: "it vanished while it was read".to_owned(),
+        })?;
+        let admitted = found.admit(wanted)?;
+        if admitted != found {
+            root.put(IDENTITY, serde_json::to_vec_pretty(&admitted).map_err(damaged)?).await?;
+        }
+        Ok(Self { root, identity: admitted })
+    }
+}
+
+async fn read_identity(root: &Root) -> Result<Option<Identity>> {
+    let Some(content) = root.get(IDENTITY).await? else { return Ok(None) };
+    let identity: Identity = serde_json::from_slice(&content).map_err(damaged)?;
+    identity.check_layout()?;
+    Ok(Some(identity))
+}
+
+fn damaged(error: serde_json::Error) -> Error {
+    Error::Damaged { path: IDENTITY.to_owned(), reason: error.to_string() }
+}

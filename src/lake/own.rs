@@ -1,0 +1,182 @@
+//! The lake's own tables: rows as plain structs, written and read like every other Delta table.
+//!
+//! One invariant: a run's rows are in a table once. The application transaction says whether they are there already,
+//! and whoever loses a race reads the table again before trying again.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::json::{LineDelimitedWriter, ReaderBuilder};
+use deltalake::kernel::Action;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::data_file::{DataFileWriter, FileNames, read_all};
+use super::table::{Commit, DataFile, RunStamp, Table};
+use crate::error::{Error, Result};
+use crate::storage::Root;
+
+/// How often a commit is tried against other writers.
+pub const ATTEMPTS: u32 = 20;
+
+/// Rows that are encoded at a time.
+const CHUNK: usize = 256;
+
+/// A row of one of the lake's own tables.
+pub trait OwnRow: Serialize + DeserializeOwned + Send + Sync {
+    /// The table's name.
+    const TABLE: &'static str;
+
+    /// The table's columns, in order; the struct's fields by name.
+    fn schema() -> Schema;
+}
+
+/// What becomes of a table's rows.
+#[derive(Debug)]
+pub enum Edit<R> {
+    /// Nothing.
+    Keep,
+    /// These are added.
+    Append(Vec<R>),
+    /// These take the place of all that are there.
+    Replace(Vec<R>),
+}
+
+/// Reads all rows of a table at its newest version: none where there is no table yet.
+pub async fn rows<R: OwnRow>(root: &Root) -> Result<Vec<R>> {
+    match Table::open(root, R::TABLE).await? {
+        Some(table) => rows_of(&table).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Reads all rows of an open table.
+pub async fn rows_of<R: OwnRow>(table: &Table) -> Result<Vec<R>> {
+    decode(table.name(), &read_all(table, None).await?)
+}
+
+/// Appends rows in one commit of the run. Returns the version that holds them; `None` without rows.
+pub async fn append<R: OwnRow + Clone>(root: &Root, run: &RunStamp, new: &[R]) -> Result<Option<u64>> {
+    append_from(root, run, new.len(), async |range| Ok(new[range].to_vec())).await
+}
+
+/// Appends rows that are read some at a time, so that no more than these are held. Otherwise as [`append`].
+pub async fn append_from<R: OwnRow>(
+    root: &Root,
+    run: &RunStamp,
+    count: usize,
+    mut read: impl AsyncFnMut(Range<usize>) -> Result<Vec<R>>,
+) -> Result<Option<u64>> {
+    if count == 0 {
+        return Ok(None);
+    }
+    let schema = Arc::new(R::schema());
+    for attempt in 0..ATTEMPTS {
+        let mut table = open_or_create::<R>(root, &schema).await?;
+        if table.done_by(run).await? {
+            return Ok(Some(table.version()));
+        }
+        let mut writer =
+            DataFileWriter::new(&table, &FileNames::of(run), Arc::clone(&schema), Arc::default())?;
+        for first in (0..count).step_by(CHUNK) {
+            let rows = read(first..count.min(first + CHUNK)).await?;
+            writer.write(&encode(&schema, &rows)?)?;
+        }
+        match commit(&mut table, run, Vec::new(), writer).await? {
+            Commit::Done(version) => return Ok(Some(version)),
+            Commit::Lost => back_off(attempt).await,
+        }
+    }
+    Err(contended::<R>())
+}
+
+/// Changes a table in one commit of the run: `decide` sees the table as it is, and is asked again after a lost race.
+///
+/// Returns the version that holds the change; `None` where there is nothing to change and no table.
+pub async fn edit<R: OwnRow>(
+    root: &Root,
+    run: &RunStamp,
+    mut decide: impl AsyncFnMut(&Table) -> Result<Edit<R>>,
+) -> Result<Option<u64>> {
+    let schema = Arc::new(R::schema());
+    for attempt in 0..ATTEMPTS {
+        let mut table = open_or_create::<R>(root, &schema).await?;
+        if table.done_by(run).await? {
+            return Ok(Some(table.version()));
+        }
+        let (remove, new) = match decide(&table).await? {
+            Edit::Keep => return Ok(Some(table.version())),
+            Edit::Append(new) => (Vec::new(), new),
+            Edit::Replace(new) => (table.files()?.iter().map(DataFile::remove).collect(), new),
+        };
+        let mut writer =
+            DataFileWriter::new(&table, &FileNames::of(run), Arc::clone(&schema), Arc::default())?;
+        for chunk in new.chunks(CHUNK) {
+            writer.write(&encode(&schema, chunk)?)?;
+        }
+        match commit(&mut table, run, remove, writer).await? {
+            Commit::Done(version) => return Ok(Some(version)),
+            Commit::Lost => back_off(attempt).await,
+        }
+    }
+    Err(contended::<R>())
+}
+
+async fn open_or_create<R: OwnRow>(root: &Root, schema: &Schema) -> Result<Table> {
+    match Table::open(root, R::TABLE).await? {
+        Some(table) => Ok(table),
+        None => Table::create(root, R::TABLE, schema, &[]).await,
+    }
+}
+
+/// Commits a file's rows; a lost race leaves no file behind.
+async fn commit(
+    table: &mut Table,
+    run: &RunStamp,
+    remove: Vec<Action>,
+    new: DataFileWriter,
+) -> Result<Commit> {
+    let file = new.finish().await?;
+    let path = file.add.path.clone();
+    let committed = table.commit(remove, vec![file], run).await?;
+    if committed == Commit::Lost {
+        table.discard(&[path]).await;
+    }
+    Ok(committed)
+}
+
+fn contended<R: OwnRow>() -> Error {
+    Error::Contended { table: R::TABLE.to_owned(), attempts: ATTEMPTS }
+}
+
+/// Waits a little before the next attempt, longer each time and never in step with another writer.
+pub async fn back_off(attempt: u32) {
+    let jitter = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    tokio::time::sleep(Duration::from_millis((20 << attempt.min(6)) + jitter)).await;
+}
+
+fn encode<R: OwnRow>(schema: &SchemaRef, rows: &[R]) -> Result<RecordBatch> {
+    let encoded = || {
+        let mut decoder =
+            ReaderBuilder::new(Arc::clone(schema)).with_batch_size(rows.len().max(1)).build_decoder()?;
+        decoder.serialize(rows)?;
+        Ok(decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(schema))))
+    };
+    encoded().map_err(Error::arrow(R::TABLE))
+}
+
+fn decode<R: OwnRow>(table: &str, batches: &[RecordBatch]) -> Result<Vec<R>> {
+    let mut lines = Vec::new();
+    let mut writer = LineDelimitedWriter::new(&mut lines);
+    writer
+        .write_batches(&batches.iter().collect::<Vec<_>>())
+        .and_then(|()| writer.finish())
+        .map_err(Error::arrow(table))?;
+    serde_json::Deserializer::from_slice(&lines)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .map_err(|e| Error::Damaged { path: format!("tables/{table}"), reason: e.to_string() })
+}

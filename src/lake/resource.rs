@@ -1,0 +1,129 @@
+//! The table of one resource type: its columns as FHIR defines them, then where each row comes from.
+//!
+//! One invariant: the columns follow from the FHIR version alone, so they are the same in every lake.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use chrono::{DateTime, Utc};
+use fhir_arrow::TableSchema;
+use fhir_definitions::Definitions;
+
+use super::exports::timestamp;
+use crate::error::{Error, Result};
+
+/// The folder, under `tables/`, of resources that the server sent without all of their elements.
+const PARTIAL: &str = "_partial/";
+
+/// The elements by which a type's rows belong to a patient: the first that a type has gets statistics.
+const SUBJECTS: [&str; 3] = ["subject", "patient", "beneficiary"];
+
+/// The columns of a resource type's table.
+#[derive(Debug, Clone)]
+pub struct ResourceTable {
+    /// Name under `tables/`: the type, or `_partial/` and the type.
+    pub name: String,
+    /// The elements' columns.
+    pub elements: Arc<TableSchema>,
+    /// All columns: the elements', then lineage.
+    pub columns: SchemaRef,
+    /// The leaves with statistics in the log: id, `meta.lastUpdated`, the patient's id. Never anything else of a patient.
+    pub indexed: Arc<Vec<String>>,
+}
+
+/// The name of the table that a resource belongs to.
+pub fn table_name(resource_type: &str, subsetted: bool) -> String {
+    if subsetted { format!("{PARTIAL}{resource_type}") } else { resource_type.to_owned() }
+}
+
+/// The resource type of a table's name.
+pub fn resource_type(table: &str) -> &str {
+    table.strip_prefix(PARTIAL).unwrap_or(table)
+}
+
+impl ResourceTable {
+    /// The table of that name.
+    pub fn new(name: &str) -> Result<Self> {
+        let elements = TableSchema::new(Definitions::r4(), resource_type(name))?;
+        let mut fields: Vec<_> = elements.arrow().fields().iter().cloned().collect();
+        fields.extend(lineage_fields().into_iter().map(Arc::new));
+        let mut indexed = vec!["id".to_owned(), "meta.lastUpdated".to_owned()];
+        let subject =
+            SUBJECTS.iter().find(|subject| elements.arrow().field_with_name(subject).is_ok_and(is_struct));
+        indexed.extend(subject.map(|subject| format!("{subject}.__reference_id")));
+        Ok(Self {
+            name: name.to_owned(),
+            elements: Arc::new(elements),
+            columns: Arc::new(Schema::new(fields)),
+            indexed: Arc::new(indexed),
+        })
+    }
+}
+
+fn is_struct(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Struct(_))
+}
+
+fn lineage_fields() -> [Field; 7] {
+    [
+        Field::new("__source", DataType::Utf8, true),
+        Field::new("__export_id", DataType::Utf8, true),
+        Field::new("__raw_file", DataType::Utf8, true),
+        Field::new("__raw_offset", DataType::Int64, true),
+        Field::new("__raw_length", DataType::Int64, true),
+        Field::new("__row_hash", DataType::Int64, true),
+        Field::new("__ingested_at", timestamp(), true),
+    ]
+}
+
+/// What all rows of a run have in common.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// `__source`: the server's alias.
+    pub source: String,
+    /// `__export_id`: the run.
+    pub export_id: String,
+    /// `__ingested_at`: when the run was planned, so that a rebuild gives the same rows.
+    pub ingested_at: DateTime<Utc>,
+}
+
+/// Where the rows of a batch lie in the raw store, row by row.
+#[derive(Debug, Default)]
+pub struct Lineage {
+    files: Vec<Arc<str>>,
+    offsets: Vec<i64>,
+    lengths: Vec<i64>,
+    hashes: Vec<i64>,
+}
+
+impl Lineage {
+    /// Appends a row's place and hash.
+    pub fn push(&mut self, file: Arc<str>, offset: u64, length: u64, hash: i64) {
+        self.files.push(file);
+        self.offsets.push(i64::try_from(offset).unwrap_or(i64::MAX));
+        self.lengths.push(i64::try_from(length).unwrap_or(i64::MAX));
+        self.hashes.push(hash);
+    }
+
+    /// The elements' columns with the lineage columns after them, and without the columns that hold nothing.
+    pub fn attach(self, elements: &RecordBatch, origin: &Origin) -> Result<RecordBatch> {
+        let rows = elements.num_rows();
+        let ingested_at = TimestampMicrosecondArray::from_value(origin.ingested_at.timestamp_micros(), rows);
+        let lineage: [ArrayRef; 7] = [
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&origin.source, rows))),
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&origin.export_id, rows))),
+            Arc::new(StringArray::from_iter_values(self.files.iter().map(AsRef::as_ref))),
+            Arc::new(Int64Array::from(self.offsets)),
+            Arc::new(Int64Array::from(self.lengths)),
+            Arc::new(Int64Array::from(self.hashes)),
+            Arc::new(ingested_at.with_timezone("UTC")),
+        ];
+        let elements = elements.schema_ref().fields().iter().cloned().zip(elements.columns().iter().cloned());
+        let lineage = lineage_fields().into_iter().map(Arc::new).zip(lineage);
+        let holds_values = |array: &ArrayRef| array.null_count() < array.len();
+        let (fields, columns): (Vec<_>, Vec<_>) =
+            elements.filter(|(_, array)| holds_values(array)).chain(lineage).unzip();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::arrow("(staging)"))
+    }
+}

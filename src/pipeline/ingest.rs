@@ -1,0 +1,288 @@
+//! One run of `fhirlake ingest`: files that are here already → raw store → freeze → load.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use chrono::SecondsFormat;
+use fhir_arrow::scan;
+use fhir_bulk_client::{FileFacts, Manifest};
+
+use super::input::{Input, InputFile};
+use super::load::load;
+use super::plan::{ALL_TYPES, Scope};
+use super::progress::{Observer, Step};
+use super::report::Report;
+use super::run::{self, Run};
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+use crate::lake::exports::Exports;
+use crate::lake::identity::Identity;
+use crate::lake::ledger::FileRow;
+use crate::lake::own;
+use crate::raw::layout::{self, Section};
+use crate::raw::local::{self, LocalFile};
+use crate::raw::writer::RawFile;
+
+/// The pipeline's name, and the level of its runs.
+const INGEST: &str = "ingest";
+
+/// What to ingest.
+#[derive(Debug, Clone)]
+pub struct IngestOptions {
+    /// Files and folders, in this order.
+    pub paths: Vec<PathBuf>,
+}
+
+/// Files that are loaded together.
+struct Batch {
+    manifest: Option<(Vec<u8>, Manifest)>,
+    files: Vec<LocalFile>,
+}
+
+/// Ingests files into the lake at `location`, which is created where it is missing. Returns the runs that it took: one,
+/// or one for each manifest.
+///
+/// # Errors
+/// [`Error::Refused`] for a path that is not there or is no NDJSON; and what the lake's store does. Whatever it is, the
+/// same call continues.
+pub async fn ingest(
+    location: &str,
+    identity: &Identity,
+    options: &IngestOptions,
+    observer: &dyn Observer,
+) -> Result<Vec<Report>> {
+    let mut batches = Vec::with_capacity(options.paths.len());
+    for path in &options.paths {
+        batches.push(look(path).await?);
+    }
+    let lake = Lake::open_for(location, identity).await?;
+    let _lease = run::lease(&lake.root, INGEST).await?;
+    let mut reports = Vec::new();
+    for batch in runs(batches) {
+        let run = begin(&lake, observer).await?;
+        let input = copy(&lake, &run, &batch, observer).await?;
+        reports.push(load(&lake, &run, &input, observer).await?);
+    }
+    Ok(reports)
+}
+
+/// What is loaded in one run: a manifest's `transactionTime` is that of a run's, so each manifest is a run of its own.
+fn runs(batches: Vec<Batch>) -> Vec<Batch> {
+    let mut runs: Vec<Batch> = Vec::new();
+    for batch in batches {
+        match runs.last_mut() {
+            Some(last) if last.manifest.is_none() && batch.manifest.is_none() => {
+                last.files.extend(batch.files)
+            }
+            _ => runs.push(batch),
+        }
+    }
+    runs
+}
+
+/// What a path holds.
+async fn look(path: &Path) -> Result<Batch> {
+    if path.is_dir() {
+        let found = local::find(path)?;
+        if found.files.is_empty() {
+            return Err(Error::Refused(format!(
+                "{} has no *.ndjson, *.ndjson.gz or *.ndjson.zst in it",
+                path.display()
+            )));
+        }
+        let manifest = found.manifest.map(|path| read_manifest(&path)).transpose()?;
+        return Ok(Batch { manifest, files: found.files });
+    }
+    if !path.is_file() {
+        return Err(Error::Refused(format!("there is no file or folder {}", path.display())));
+    }
+    if !local::is_ndjson(path) {
+        return Err(Error::Refused(format!(
+            "{} is not NDJSON by its name: it should end with .ndjson, .ndjson.gz or .ndjson.zst",
+            path.display()
+        )));
+    }
+    let first = local::chunks(path)?.next().await?.unwrap_or_default();
+    if !begins_with_an_object(&first) {
+        return Err(Error::Refused(format!(
+            "{} is not NDJSON: its first line does not begin with {{",
+            path.display()
+        )));
+    }
+    Ok(Batch { manifest: None, files: vec![LocalFile { path: path.to_owned(), section: Section::Output }] })
+}
+
+fn read_manifest(path: &Path) -> Result<(Vec<u8>, Manifest)> {
+    let content = std::fs::read(path).map_err(Error::io("read", path))?;
+    let refused = |error| Error::Refused(format!("{} is no manifest of an export: {error}", path.display()));
+    let manifest = Manifest::parse(&content).map_err(refused)?;
+    manifest.transaction_instant().map_err(refused)?;
+    Ok((content, manifest))
+}
+
+/// Finishes the run that was interrupted, if its input is complete, and begins the next one.
+async fn begin(lake: &Lake, observer: &dyn Observer) -> Result<Run> {
+    let mut exports = Exports::read(&lake.root).await?;
+    if let Some(run) = Run::unfinished(&lake.root, INGEST, &exports).await? {
+        match run.input().await? {
+            Some(input) => {
+                observer.note(&format!("run {} was interrupted and is finished first", run.plan.export_id));
+                load(lake, &run, &input, observer).await?;
+                exports = Exports::read(&lake.root).await?;
+            }
+            None => run.abandon("its files had not been copied").await?,
+        }
+    }
+    let scope = Scope { level: INGEST.to_owned(), ..Scope::default() };
+    Run::begin(&lake.root, INGEST, &exports, scope, Vec::new()).await
+}
+
+/// Copies the files into the raw store and freezes the run's input.
+async fn copy(lake: &Lake, run: &Run, batch: &Batch, observer: &dyn Observer) -> Result<Input> {
+    let mut known: HashSet<String> =
+        own::rows::<FileRow>(&lake.root).await?.into_iter().map(|row| row.sha256).collect();
+    let sizes = batch.files.iter().filter_map(|file| file.path.metadata().ok()).map(|found| found.len());
+    observer.begin(Step::Copy, Some(sizes.sum()));
+    if let Some((content, _)) = &batch.manifest {
+        lake.root.put(&layout::manifest(&run.plan.export_id, 0), content.clone()).await?;
+    }
+    let (mut files, mut numbers) = (Vec::new(), HashMap::new());
+    for file in &batch.files {
+        let name = name_of(file).await?;
+        let n = numbers.entry((file.section.name(), name.clone())).or_insert(0);
+        let path = layout::file(&run.plan.export_id, file.section, &name, *n);
+        let (facts, loaded_before) = copy_file(lake, file, &path, &known).await?;
+        *n += usize::from(!loaded_before);
+        known.insert(facts.sha256.clone());
+        observer.advance(Step::Copy, file.path.metadata().map_or(0, |found| found.len()));
+        files.push(InputFile {
+            section: file.section,
+            resource_type: None,
+            name,
+            // The folders above it may be named after a patient.
+            url: file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            path,
+            byte_count: facts.byte_count,
+            line_count: facts.line_count,
+            manifest_count: None,
+            sha256: facts.sha256,
+            retries: 0,
+            since: None,
+            loaded_before,
+        });
+    }
+    observer.end(Step::Copy);
+    run.freeze(input(run, batch, files)).await
+}
+
+/// The type in a raw file's name: the file's own name says it, or else its first line.
+async fn name_of(file: &LocalFile) -> Result<String> {
+    match file.section {
+        Section::Deleted => return Ok("Bundle".to_owned()),
+        Section::Error => return Ok("OperationOutcome".to_owned()),
+        Section::Output => {}
+    }
+    if let Some(hint) = file.hint() {
+        return Ok(hint.to_owned());
+    }
+    let first = local::chunks(&file.path)?.next().await?.unwrap_or_default();
+    let line = first.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(scan(line).map_or_else(|_| "Resource".to_owned(), |header| header.resource_type))
+}
+
+/// Copies one file, unless its bytes were loaded before.
+async fn copy_file(
+    lake: &Lake,
+    file: &LocalFile,
+    path: &str,
+    known: &HashSet<String>,
+) -> Result<(FileFacts, bool)> {
+    let mut chunks = local::chunks(&file.path)?;
+    let mut raw = RawFile::create(&lake.root, path).await?;
+    loop {
+        match chunks.next().await {
+            Ok(Some(bytes)) => raw.write(&bytes).await?,
+            Ok(None) => break,
+            Err(error) => {
+                raw.abort().await;
+                return Err(error);
+            }
+        }
+    }
+    let facts = raw.finish_if(|facts| !known.contains(&facts.sha256)).await?;
+    let loaded_before = known.contains(&facts.sha256);
+    Ok((facts, loaded_before))
+}
+
+/// Whether the first byte that is not blank opens an object (a byte order mark is for the line's check).
+fn begins_with_an_object(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    matches!(bytes.trim_ascii_start().first(), None | Some(b'{'))
+}
+
+fn input(run: &Run, batch: &Batch, files: Vec<InputFile>) -> Input {
+    let manifest = batch.manifest.as_ref().map(|(_, manifest)| manifest);
+    let started_at = run.plan.started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let skipped = files.iter().filter(|file| file.loaded_before).count();
+    let mut warnings = Vec::new();
+    if skipped > 0 {
+        warnings.push(format!("{skipped} of {} files were loaded before: they change nothing", files.len()));
+    }
+    Input {
+        transaction_time: manifest.map_or(started_at, |manifest| manifest.transaction_time.clone()),
+        request: manifest.and_then(|manifest| redacted(manifest.request.as_deref()?)),
+        since: None,
+        files,
+        has_manifest: manifest.is_some(),
+        promised: manifest.map(promised).unwrap_or_default(),
+        // Only a folder with a manifest says up to when its data are complete.
+        watermarks: manifest
+            .map(|manifest| (ALL_TYPES.to_owned(), manifest.transaction_time.clone()))
+            .into_iter()
+            .collect(),
+        complete: false,
+        warnings,
+    }
+}
+
+/// What a manifest says of the files beside it, by type: their names may have changed since the download.
+fn promised(manifest: &Manifest) -> BTreeMap<String, Option<u64>> {
+    let mut promised: BTreeMap<String, Option<u64>> = BTreeMap::new();
+    for file in &manifest.output {
+        let Some(name) = &file.type_ else { continue };
+        let total = promised.entry(name.clone()).or_insert(Some(0));
+        *total = total.zip(file.count).map(|(total, count)| total + count);
+    }
+    promised
+}
+
+fn redacted(request: &str) -> Option<String> {
+    request.parse().ok().map(|url| fhir_bulk_client::redact(&url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_begin_with_an_object_is_no_ndjson() {
+        assert!(begins_with_an_object(b" \n{\"resourceType\""));
+        assert!(begins_with_an_object(b""));
+        assert!(!begins_with_an_object(b"[{}]"));
+        assert!(!begins_with_an_object(b"PAR1\x15\x04"));
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_not_there_or_has_another_name_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(look(&folder.path().join("none")).await, Err(Error::Refused(_))));
+        let csv = folder.path().join("patients.csv");
+        std::fs::write(&csv, "id\n").unwrap();
+        assert!(matches!(look(&csv).await, Err(Error::Refused(_))));
+        let table = folder.path().join("table.ndjson");
+        std::fs::write(&table, "id,name\n").unwrap();
+        assert!(matches!(look(&table).await, Err(Error::Refused(_))));
+        std::fs::remove_file(&table).unwrap();
+        assert!(matches!(look(folder.path()).await, Err(Error::Refused(_))));
+    }
+}

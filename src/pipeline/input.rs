@@ -1,0 +1,60 @@
+//! `input.json`: the files of a run, in their order. From its creation on, the run is a function of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::raw::layout::Section;
+
+/// The frozen input of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// The oldest `transactionTime` of the run's manifests, literally.
+    pub transaction_time: String,
+    /// The kick-off requests, redacted.
+    pub request: Option<String>,
+    /// `_since` as it was sent.
+    pub since: Option<String>,
+    /// The files.
+    pub files: Vec<InputFile>,
+    /// Whether `transaction_time` is a manifest's, not the run's own start.
+    pub has_manifest: bool,
+    /// What a manifest beside ingested files promises: resource type → resources, where it counts them.
+    pub promised: BTreeMap<String, Option<u64>>,
+    /// The watermarks that the run moves if the server reported no error.
+    pub watermarks: BTreeMap<String, String>,
+    /// Whether the run brought everything of its scope, not only what changed.
+    pub complete: bool,
+    /// What the user should know, found before the files were read.
+    pub warnings: Vec<String>,
+}
+
+/// A file of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// What it holds.
+    pub section: Section,
+    /// The type that every line must have, as a manifest says; none where each line says its own.
+    pub resource_type: Option<String>,
+    /// The type in its name.
+    pub name: String,
+    /// Where it came from, redacted.
+    pub url: String,
+    /// Its path in the lake.
+    pub path: String,
+    /// Bytes, uncompressed.
+    pub byte_count: u64,
+    /// Lines that are not blank.
+    pub line_count: u64,
+    /// The manifest's `count`.
+    pub manifest_count: Option<u64>,
+    /// Of the uncompressed bytes, in hexadecimal.
+    pub sha256: String,
+    /// How often the download was started again.
+    pub retries: u32,
+    /// `_since` of its kick-off.
+    pub since: Option<String>,
+    /// Whether an earlier run has loaded the same bytes: then it changes nothing, and is not kept again.
+    #[serde(default)]
+    pub loaded_before: bool,
+}

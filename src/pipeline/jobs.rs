@@ -1,0 +1,280 @@
+//! The server's side of a run: kick-off → status → manifest → download, each noted as soon as it is done.
+//!
+//! One invariant: what is noted is not asked of the server again. The status URL is durable before the first poll, and a
+//! file's record before the next step; a run that continues fetches what has no record.
+
+use std::time::Duration;
+
+use fhir_bulk_client::{
+    BulkClient, ErrorKind, ExportRequest, Level, ManifestPages, OutputFile, Page, Url, redact,
+};
+use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+
+use super::input::InputFile;
+use super::plan::Job;
+use super::progress::{Observer, Step};
+use super::run::Run;
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+use crate::raw::layout::{self, Section};
+use crate::raw::writer::RawFile;
+
+/// How often a file is downloaded again from its start.
+const DOWNLOADS: u32 = 4;
+
+/// `job-<n>.json`: a kick-off that the server accepted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KickedOff {
+    /// Where the server tells how the job is.
+    pub status_url: Url,
+    /// The request, redacted.
+    pub request: String,
+    /// What the client noticed.
+    pub warnings: Vec<String>,
+}
+
+/// A job whose manifest is there.
+#[derive(Debug)]
+pub struct Completed {
+    /// The kick-off.
+    pub kicked_off: KickedOff,
+    /// The manifest's pages.
+    pub manifest: ManifestPages,
+    /// The manifest's `transactionTime`, literally.
+    pub transaction_time: String,
+}
+
+/// A file to download.
+#[derive(Debug)]
+pub struct Wanted {
+    section: Section,
+    file: OutputFile,
+    requires_access_token: bool,
+    since: Option<String>,
+    path: String,
+    name: String,
+}
+
+impl Wanted {
+    /// Whether a record is of this file.
+    fn is(&self, record: &InputFile) -> bool {
+        record.section == self.section && record.path == self.path && record.url == self.shown_url()
+    }
+
+    fn shown_url(&self) -> String {
+        self.file.url.parse().map_or_else(|_| "relative".to_owned(), |url| redact(&url))
+    }
+}
+
+/// Starts a job, or finds the one that was started before.
+pub async fn kick_off(
+    client: &BulkClient,
+    run: &Run,
+    n: usize,
+    level: &Level,
+    job: &Job,
+    observer: &dyn Observer,
+) -> Result<KickedOff> {
+    let name = format!("job-{n}.json");
+    if let Some(before) = run.noted::<KickedOff>(&name).await? {
+        observer.note("the export that was started before goes on");
+        return Ok(before);
+    }
+    let request = ExportRequest { level: level.clone(), types: job.types.clone(), since: job.since.clone() };
+    let accepted = client.kick_off(&request).await?;
+    let kicked_off = KickedOff {
+        status_url: accepted.status_url,
+        request: shown(&accepted.request_url),
+        warnings: accepted.warnings,
+    };
+    run.note(&name, &kicked_off).await?;
+    Ok(kicked_off)
+}
+
+/// The kick-off request as it is recorded: its parameters are ours and hold no secrets, unlike those of other URLs.
+fn shown(request: &Url) -> String {
+    let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut bare = request.clone();
+    bare.set_query(None);
+    format!("{}{query}", redact(&bare))
+}
+
+/// Waits for a job's manifest. Its pages are kept as they were received.
+pub async fn manifest(
+    client: &BulkClient,
+    lake: &Lake,
+    run: &Run,
+    kicked_off: KickedOff,
+    first_page: usize,
+    observer: &dyn Observer,
+) -> Result<Completed> {
+    observer.begin(Step::Export, None);
+    let waited = client.wait(&kicked_off.status_url, |state| {
+        let progress = state.progress.as_deref().unwrap_or("in progress");
+        observer.message(Step::Export, &format!("{progress}; asked again in {} s", seconds(state.next_poll)));
+    });
+    let manifest = waited.await;
+    observer.end(Step::Export);
+    let manifest = manifest?;
+    for (n, Page { raw, manifest, .. }) in manifest.pages.iter().enumerate() {
+        // It is sent back as `_since` and compared with the times of resources.
+        manifest.transaction_instant()?;
+        let path = layout::manifest(&run.plan.export_id, first_page + n);
+        lake.root.put(&path, raw.clone()).await?;
+    }
+    let transaction_time = manifest.transaction_time().map(str::to_owned).ok_or_else(|| Error::Damaged {
+        path: layout::manifest(&run.plan.export_id, first_page),
+        reason: "the manifest has no page".to_owned(),
+    })?;
+    Ok(Completed { kicked_off, manifest, transaction_time })
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs_f64().ceil() as u64
+}
+
+/// The files of all jobs, in the manifests' order, each with its place in the raw store.
+pub fn wanted(run: &Run, completed: &[Completed]) -> Vec<Wanted> {
+    let mut numbers = std::collections::HashMap::<(&'static str, String), usize>::new();
+    let mut wanted = Vec::new();
+    for (job, done) in run.plan.jobs.iter().zip(completed) {
+        let sections = [
+            (Section::Output, done.manifest.output().collect::<Vec<_>>()),
+            (Section::Deleted, done.manifest.deleted().collect()),
+            (Section::Error, done.manifest.outcomes().collect()),
+        ];
+        for (section, files) in sections {
+            for (file, requires_access_token) in files {
+                let name = raw_name(section, file);
+                let n = numbers.entry((section.name(), name.clone())).or_default();
+                let path = layout::file(&run.plan.export_id, section, &name, *n);
+                *n += 1;
+                wanted.push(Wanted {
+                    section,
+                    file: file.clone(),
+                    requires_access_token,
+                    since: job.since.clone(),
+                    path,
+                    name,
+                });
+            }
+        }
+    }
+    wanted
+}
+
+/// The type in a raw file's name: the manifest's, if it may stand in a path.
+fn raw_name(section: Section, file: &OutputFile) -> String {
+    let fallback = match section {
+        Section::Output => "Resource",
+        Section::Deleted => "Bundle",
+        Section::Error => "OperationOutcome",
+    };
+    let plain = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
+    file.type_.as_deref().filter(plain).unwrap_or(fallback).to_owned()
+}
+
+/// Downloads what has no record yet, some files at a time. Returns the records of all, in order.
+pub async fn download(
+    client: &BulkClient,
+    lake: &Lake,
+    run: &Run,
+    wanted: &[Wanted],
+    parallel: usize,
+    observer: &dyn Observer,
+) -> Result<Vec<InputFile>> {
+    observer.begin(Step::Download, wanted.iter().map(|wanted| wanted.file.file_size).sum());
+    let files = futures::stream::iter(wanted.iter().enumerate())
+        .map(|(n, wanted)| async move {
+            let name = format!("files/{n}.json");
+            // A server may list its files in another order when it is asked again.
+            if let Some(before) = run.noted::<InputFile>(&name).await?.filter(|before| wanted.is(before)) {
+                return Ok(before);
+            }
+            let file = fetch(client, lake, wanted, observer).await?;
+            run.note(&name, &file).await?;
+            Ok::<_, Error>(file)
+        })
+        .buffered(parallel.max(1))
+        .try_collect()
+        .await;
+    observer.end(Step::Download);
+    files
+}
+
+/// Downloads one file, from its start again where it breaks off.
+async fn fetch(
+    client: &BulkClient,
+    lake: &Lake,
+    wanted: &Wanted,
+    observer: &dyn Observer,
+) -> Result<InputFile> {
+    let mut again = 0;
+    loop {
+        match fetch_once(client, lake, wanted, observer).await {
+            Ok(file) => return Ok(InputFile { retries: file.retries + again, ..file }),
+            Err(Error::Server(error)) if may_pass(error.kind()) && again < DOWNLOADS => {
+                again += 1;
+                tracing::warn!(path = wanted.path, %error, again, "a download broke off and begins again");
+                crate::lake::own::back_off(again + 3).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn may_pass(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Truncated | ErrorKind::Timeout | ErrorKind::Connect)
+}
+
+async fn fetch_once(
+    client: &BulkClient,
+    lake: &Lake,
+    wanted: &Wanted,
+    observer: &dyn Observer,
+) -> Result<InputFile> {
+    let mut download = client.download(&wanted.file, wanted.requires_access_token).await?;
+    let mut raw = RawFile::create(&lake.root, &wanted.path).await?;
+    loop {
+        match download.chunk().await {
+            Ok(Some(bytes)) => {
+                raw.write(&bytes).await?;
+                observer.advance(Step::Download, bytes.len() as u64);
+            }
+            Ok(None) => break,
+            Err(error) => {
+                raw.abort().await;
+                return Err(error.into());
+            }
+        }
+    }
+    let retries = download.finish().retries;
+    let facts = raw.finish_if(|_| true).await?;
+    Ok(InputFile {
+        section: wanted.section,
+        resource_type: wanted.file.type_.clone().filter(|_| wanted.section == Section::Output),
+        name: wanted.name.clone(),
+        url: wanted.shown_url(),
+        path: wanted.path.clone(),
+        byte_count: facts.byte_count,
+        line_count: facts.line_count,
+        manifest_count: wanted.file.count,
+        sha256: facts.sha256,
+        retries,
+        since: wanted.since.clone(),
+        loaded_before: false,
+    })
+}
+
+/// Tells the server that its jobs are no longer needed. The run is finished, whatever the server answers.
+pub async fn delete(client: &BulkClient, run: &Run) -> Result<()> {
+    for n in 0..run.plan.jobs.len() {
+        if let Some(job) = run.noted::<KickedOff>(&format!("job-{n}.json")).await?
+            && let Err(error) = client.delete_job(&job.status_url).await
+        {
+            tracing::info!(%error, "the server keeps its job");
+        }
+    }
+    Ok(())
+}

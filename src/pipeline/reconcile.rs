@@ -1,0 +1,194 @@
+//! Counts at the server, in the files and in the tables, side by side; and whether everything came.
+//!
+//! One invariant: watermarks move only if everything came that the server says there is. What did not come is asked for
+//! again by the next run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::input::{Input, InputFile};
+use super::load::signed;
+use super::run::Run;
+use super::scan::{Scanned, UNKNOWN};
+use crate::error::{Error, Result};
+use crate::lake::exports::TypeCounts;
+use crate::lake::resource::resource_type;
+use crate::lake::upsert::{Changed, Refusal};
+use crate::raw::layout::Section;
+
+/// What a run's counts say.
+#[derive(Debug)]
+pub struct Verdict {
+    /// By resource type.
+    pub counts: Vec<TypeCounts>,
+    /// Whether everything came, so that the watermarks may move.
+    pub complete: bool,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Reconciles a run.
+///
+/// # Errors
+/// [`Error::Unreconciled`] where the tables took more than came.
+pub fn reconcile(
+    run: &Run,
+    input: &Input,
+    scanned: &Scanned,
+    changed: &BTreeMap<String, Changed>,
+    errors: i64,
+) -> Result<Verdict> {
+    let counts = count(input, &scanned.lines, &scanned.refused, changed);
+    if let Some(entry) = counts.iter().find(|entry| entry.unchanged < 0) {
+        return Err(Error::Unreconciled(format!(
+            "{}: {} lines came, and {} rows were inserted, {} updated, {} lines quarantined",
+            entry.resource_type, entry.file_count, entry.inserted, entry.updated, entry.quarantined
+        )));
+    }
+    let (mut missing, mut warnings) = (Vec::new(), input.warnings.clone());
+    if errors > 0 {
+        missing.push(format!("the server reported {errors} errors (in raw/{}/error)", run.plan.export_id));
+    }
+    missing.extend(lost_deletions(input, &scanned.refused));
+    missing.extend(refused_files(input, &scanned.refused));
+    for difference in differences(input, &counts) {
+        if difference.came < difference.promised { &mut missing } else { &mut warnings }
+            .push(difference.text);
+    }
+    let complete = missing.is_empty();
+    if !complete && !input.watermarks.is_empty() {
+        missing.push(
+            "the watermark stays where it was: the next run asks again for everything since then".to_owned(),
+        );
+    }
+    warnings.extend(missing);
+    warnings.extend(ignored(run, input, scanned.before_since));
+    Ok(Verdict { counts, complete, warnings })
+}
+
+/// A count of the manifest that is not what came.
+struct Difference {
+    promised: u64,
+    came: u64,
+    text: String,
+}
+
+fn differences(input: &Input, counts: &[TypeCounts]) -> Vec<Difference> {
+    let difference = |what: &str, promised: u64, came: u64| Difference {
+        promised,
+        came,
+        text: format!("{what}: the manifest promises {promised} resources, {came} came"),
+    };
+    let by_file = input.files.iter().filter(|file| !file.loaded_before).filter_map(|file| {
+        let promised = file.manifest_count.filter(|promised| *promised != file.line_count)?;
+        Some(difference(&file.path, promised, file.line_count))
+    });
+    let by_type = input.promised.iter().filter_map(|(name, promised)| {
+        let entry = counts.iter().find(|entry| entry.resource_type == *name);
+        let came = entry.map_or(0, |entry| entry.file_count.unsigned_abs());
+        // A manifest that names a file without counting it promises something all the same.
+        let promised = promised.unwrap_or(came.max(1));
+        (promised != came).then(|| difference(name, promised, came))
+    });
+    by_file.chain(by_type).collect()
+}
+
+/// Deletions that could not be read: they would not come again.
+fn lost_deletions(input: &Input, refused: &[Refusal]) -> Option<String> {
+    let lost = refused.iter().filter(|refusal| section(input, refusal) == Some(Section::Deleted)).count();
+    (lost > 0).then(|| format!("{lost} lines of the section `deleted` could not be applied: see _quarantine"))
+}
+
+/// Files of which not one line could be read: more likely the server's mistake than the resources'.
+fn refused_files(input: &Input, refused: &[Refusal]) -> Vec<String> {
+    let mut by_file: BTreeMap<u32, u64> = BTreeMap::new();
+    refused.iter().for_each(|refusal| *by_file.entry(refusal.file).or_default() += 1);
+    let file = |index: u32| input.files.get(index as usize);
+    by_file
+        .into_iter()
+        .filter_map(|(index, lines)| Some((file(index)?, lines)))
+        .filter(|(file, lines)| file.section == Section::Output && file.line_count == *lines)
+        .map(|(file, _)| format!("{}: not one of its lines could be read: see _quarantine", file.path))
+        .collect()
+}
+
+/// Parameters of the kick-off that the server seems to have ignored.
+fn ignored(run: &Run, input: &Input, before_since: u64) -> Vec<String> {
+    let mut ignored = Vec::new();
+    if before_since > 0 {
+        ignored.push(format!(
+            "the server sent {before_since} resources that are older than the `_since` it was asked for"
+        ));
+    }
+    let asked = &run.plan.scope.types;
+    let outputs = input.files.iter().filter(|file| file.section == Section::Output);
+    let unasked: BTreeSet<&String> = outputs
+        .filter_map(|file| file.resource_type.as_ref())
+        .filter(|name| !asked.is_empty() && !asked.contains(name))
+        .collect();
+    if !unasked.is_empty() {
+        ignored.push(format!("the server sent types that it was not asked for (`_type`): {unasked:?}"));
+    }
+    ignored
+}
+
+fn section(input: &Input, refusal: &Refusal) -> Option<Section> {
+    input.files.get(refusal.file as usize).map(|file| file.section)
+}
+
+/// What came of each type, and what became of it.
+fn count(
+    input: &Input,
+    lines: &BTreeMap<String, u64>,
+    refused: &[Refusal],
+    changed: &BTreeMap<String, Changed>,
+) -> Vec<TypeCounts> {
+    let mut counts = Counts::default();
+    for file in input.files.iter().filter(|file| file.section == Section::Output) {
+        counts.file(file);
+    }
+    for (name, promised) in &input.promised {
+        counts.of(name).server_count = promised.map(signed);
+    }
+    for (name, lines) in lines {
+        counts.of(name).file_count += signed(*lines);
+    }
+    for (name, changed) in changed {
+        let entry = counts.of(resource_type(name));
+        entry.inserted += signed(changed.inserted);
+        entry.updated += signed(changed.updated);
+        entry.deleted += signed(changed.deleted);
+    }
+    for refusal in refused.iter().filter(|refusal| section(input, refusal) == Some(Section::Output)) {
+        counts.of(refusal.resource_type.as_deref().unwrap_or(UNKNOWN)).quarantined += 1;
+    }
+    counts.finish()
+}
+
+#[derive(Default)]
+struct Counts(BTreeMap<String, TypeCounts>);
+
+impl Counts {
+    fn of(&mut self, name: &str) -> &mut TypeCounts {
+        let new = || TypeCounts { resource_type: name.to_owned(), ..TypeCounts::default() };
+        self.0.entry(name.to_owned()).or_insert_with(new)
+    }
+
+    fn file(&mut self, file: &InputFile) {
+        let entry = self.of(file.resource_type.as_ref().unwrap_or(&file.name));
+        if let Some(promised) = file.manifest_count {
+            *entry.server_count.get_or_insert(0) += signed(promised);
+        }
+        if file.loaded_before {
+            entry.file_count += signed(file.line_count);
+        }
+    }
+
+    fn finish(self) -> Vec<TypeCounts> {
+        let all = self.0.into_values().map(|entry| TypeCounts {
+            unchanged: entry.file_count - entry.inserted - entry.updated - entry.quarantined,
+            ..entry
+        });
+        all.filter(|entry| entry.file_count > 0 || entry.deleted > 0 || entry.server_count.is_some())
+            .collect()
+    }
+}

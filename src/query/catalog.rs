@@ -1,0 +1,127 @@
+//! The names that SQL may use: resource types, views, the lake's own tables. Each is opened when a statement names it.
+//!
+//! One invariant: every resource type of FHIR has a table. One that the lake has no data for is empty, with all of its
+//! columns, so a query means the same in every lake.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::datasource::{ViewTable, empty::EmptyTable};
+use datafusion::error::{DataFusionError, Result as SqlResult};
+use datafusion::execution::SessionState;
+use fhir_definitions::Definitions;
+
+use crate::error::{Error, Result};
+use crate::lake::exports::ExportRow;
+use crate::lake::ledger::{DeletionRow, FileRow, QuarantineRow};
+use crate::lake::members::MemberRow;
+use crate::lake::own::OwnRow;
+use crate::lake::resource::ResourceTable;
+use crate::lake::table::Table;
+use crate::storage::Root;
+use crate::views;
+
+/// The session's state, which outlives every statement and holds this schema.
+type State = Weak<parking_lot::RwLock<SessionState>>;
+
+/// The tables and views of a lake.
+pub struct LakeSchema {
+    root: Root,
+    /// Table → version; none: the newest of each.
+    versions: Option<BTreeMap<String, i64>>,
+    state: State,
+}
+
+impl fmt::Debug for LakeSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LakeSchema").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl LakeSchema {
+    /// The lake's tables at these versions.
+    pub fn new(root: Root, versions: Option<BTreeMap<String, i64>>, state: State) -> Self {
+        Self { root, versions, state }
+    }
+
+    fn session(&self) -> SqlResult<SessionState> {
+        let state = self.state.upgrade();
+        state
+            .map(|state| state.read().clone())
+            .ok_or_else(|| DataFusionError::Internal("the session is closed".to_owned()))
+    }
+
+    async fn view(&self, view: &views::View) -> SqlResult<Arc<dyn TableProvider>> {
+        let plan = self.session()?.create_logical_plan(&view.sql).await?;
+        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
+    }
+
+    async fn stored(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        // `_exports` is written last and says what is pinned: it is read as it is.
+        let pinned = self.versions.as_ref().filter(|_| name != ExportRow::TABLE);
+        let version = match pinned.map(|versions| versions.get(name)) {
+            None => None,
+            // The table was made by a run that is not finished.
+            Some(None) => return Ok(None),
+            Some(Some(version)) => u64::try_from(*version).ok(),
+        };
+        let Some(table) = Table::open_at(&self.root, name, version).await? else { return Ok(None) };
+        let state = self.session().map_err(|e| super::session::query_error(&e))?;
+        table.provider(&state).await.map(Some)
+    }
+
+    fn empty(name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let schema = if Definitions::r4().is_resource(name) {
+            Some(ResourceTable::new(name)?.columns)
+        } else {
+            own_tables().into_iter().find(|(table, _)| *table == name).map(|(_, schema)| Arc::new(schema()))
+        };
+        Ok(schema.map(|schema| Arc::new(EmptyTable::new(schema)) as _))
+    }
+}
+
+/// A function that makes a table's columns.
+type Columns = fn() -> arrow::datatypes::Schema;
+
+fn own_tables() -> [(&'static str, Columns); 5] {
+    [
+        (ExportRow::TABLE, ExportRow::schema),
+        (FileRow::TABLE, FileRow::schema),
+        (MemberRow::TABLE, MemberRow::schema),
+        (DeletionRow::TABLE, DeletionRow::schema),
+        (QuarantineRow::TABLE, QuarantineRow::schema),
+    ]
+}
+
+#[async_trait]
+impl SchemaProvider for LakeSchema {
+    fn table_names(&self) -> Vec<String> {
+        let own = own_tables().into_iter().map(|(name, _)| name.to_owned());
+        let views = views::all().iter().map(|view| view.name.clone());
+        let stored = self.versions.iter().flat_map(BTreeMap::keys).cloned();
+        let mut names: Vec<String> = own.chain(views).chain(stored).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    async fn table(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
+        if let Some(view) = views::find(name) {
+            return self.view(view).await.map(Some);
+        }
+        let external = |error: Error| DataFusionError::External(Box::new(error));
+        match self.stored(name).await.map_err(external)? {
+            Some(table) => Ok(Some(table)),
+            None => Self::empty(name).map_err(external),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        views::find(name).is_some()
+            || Definitions::r4().is_resource(name)
+            || own_tables().iter().any(|(table, _)| *table == name)
+    }
+}

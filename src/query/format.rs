@@ -1,0 +1,106 @@
+//! Answers as bytes: a table for people, CSV, JSON, NDJSON for programs.
+//!
+//! One invariant: answers stream, and the parts of a format that frame them (a header, brackets) are written once, for no
+//! rows too. Only the table for people is collected, since its columns must be as wide as their widest value.
+
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::csv::WriterBuilder;
+use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, WriterBuilder as JsonWriterBuilder};
+use arrow::util::display::FormatOptions;
+use arrow::util::pretty::pretty_format_batches_with_options;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+
+use super::session::query_error;
+use crate::error::{Error, Result};
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// RFC 4180, with a header; nested values are refused.
+    Csv,
+    /// One array of objects.
+    Json,
+    /// An object on each line.
+    Ndjson,
+}
+
+/// Rows that a table for people shows: more belong into a file.
+const TABLE_ROWS: usize = 10_000;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Rows.
+    pub rows: usize,
+    /// Whether there were more, which a table leaves out.
+    pub truncated: bool,
+}
+
+/// Writes an answer.
+pub async fn write(
+    format: Format,
+    mut answer: SendableRecordBatchStream,
+    to: &mut (dyn Write + Send),
+) -> Result<Written> {
+    match format {
+        Format::Table => table(answer, to).await,
+        Format::Json => json::<JsonArray>(answer, to).await,
+        Format::Ndjson => json::<LineDelimited>(answer, to).await,
+        Format::Csv => {
+            let mut rows = 0;
+            let empty = RecordBatch::new_empty(answer.schema());
+            let mut writer = WriterBuilder::new().with_header(true).build(to);
+            writer.write(&empty).map_err(in_answer)?;
+            while let Some(batch) = next(&mut answer).await? {
+                rows += batch.num_rows();
+                writer.write(&batch).map_err(in_answer)?;
+            }
+            Ok(Written { rows, truncated: false })
+        }
+    }
+}
+
+async fn json<F: JsonFormat>(
+    mut answer: SendableRecordBatchStream,
+    to: &mut (dyn Write + Send),
+) -> Result<Written> {
+    let mut rows = 0;
+    let mut writer = JsonWriterBuilder::new().with_explicit_nulls(true).build::<_, F>(to);
+    while let Some(batch) = next(&mut answer).await? {
+        rows += batch.num_rows();
+        writer.write(&batch).map_err(in_answer)?;
+    }
+    writer.finish().map_err(in_answer)?;
+    Ok(Written { rows, truncated: false })
+}
+
+async fn table(mut answer: SendableRecordBatchStream, to: &mut (dyn Write + Send)) -> Result<Written> {
+    let (mut batches, mut rows, mut truncated) = (vec![RecordBatch::new_empty(answer.schema())], 0, false);
+    while let Some(batch) = next(&mut answer).await? {
+        let room = TABLE_ROWS - rows;
+        truncated |= batch.num_rows() > room;
+        let batch = batch.slice(0, batch.num_rows().min(room));
+        rows += batch.num_rows();
+        batches.push(batch);
+        if truncated {
+            break;
+        }
+    }
+    let options = FormatOptions::default().with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.fZ"));
+    let shown = pretty_format_batches_with_options(&batches, &options).map_err(in_answer)?;
+    writeln!(to, "{shown}").map_err(|e| in_answer(e.into()))?;
+    Ok(Written { rows, truncated })
+}
+
+async fn next(answer: &mut SendableRecordBatchStream) -> Result<Option<RecordBatch>> {
+    answer.try_next().await.map_err(|e| query_error(&e))
+}
+
+fn in_answer(error: arrow::error::ArrowError) -> Error {
+    Error::Query(format!("the answer cannot be written: {error}"))
+}

@@ -1,0 +1,9 @@
+//! SQL over the lake. DataFusion's session lives here and nowhere else.
+
+pub mod catalog;
+pub mod format;
+pub mod lineage;
+pub mod session;
+
+pub use format::{Format, Written};
+pub use session::{Pin, Session};

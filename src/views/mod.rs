@@ -1,0 +1,116 @@
+//! The SQL views: embedded files of `sql/views`, each with a header that says what it is.
+//!
+//! One invariant: a view's columns are a contract. Its header names them all, in order, and a test compares.
+
+use std::sync::LazyLock;
+
+use crate::error::{Error, Result};
+
+/// The files, in the order in which `views list` shows them.
+const FILES: [&str; 6] = [
+    include_str!("../../sql/views/patients.sql"),
+    include_str!("../../sql/views/encounters.sql"),
+    include_str!("../../sql/views/conditions.sql"),
+    include_str!("../../sql/views/observations.sql"),
+    include_str!("../../sql/views/medication_requests.sql"),
+    include_str!("../../sql/views/cohort_members.sql"),
+];
+
+/// A view.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// What a row of it is.
+    pub description: String,
+    /// A query of one number: how many rows it has, said without it.
+    pub grain: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// The whole file.
+    pub sql: String,
+}
+
+/// A view's column.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// `STRING`, `BOOLEAN`, `INT`, `DOUBLE`, `DATE`, `TIMESTAMP`.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// What it means.
+    pub meaning: String,
+}
+
+/// All views.
+pub fn all() -> &'static [View] {
+    static VIEWS: LazyLock<Vec<View>> =
+        LazyLock::new(|| FILES.iter().filter_map(|file| parse(file)).collect());
+    &VIEWS
+}
+
+/// A view by its name.
+pub fn find(name: &str) -> Option<&'static View> {
+    all().iter().find(|view| view.name == name)
+}
+
+/// A view by its name, or an error that lists what there is.
+pub fn get(name: &str) -> Result<&'static View> {
+    find(name).ok_or_else(|| {
+        let names: Vec<&str> = all().iter().map(|view| view.name.as_str()).collect();
+        Error::Refused(format!("there is no view {name}; there are {}", names.join(", ")))
+    })
+}
+
+/// Reads a file's header; `None` where it lacks something.
+fn parse(sql: &str) -> Option<View> {
+    let header: Vec<&str> = sql.lines().map_while(|line| line.strip_prefix("--")).collect();
+    let value = |key: &str| {
+        let line = header.iter().find_map(|line| line.trim_start().strip_prefix(key)?.strip_prefix(':'));
+        line.map(|value| value.trim().to_owned())
+    };
+    let below = header.iter().skip_while(|line| line.trim() != "columns:").skip(1);
+    let columns = below.map(|line| column(line)).collect::<Option<Vec<_>>>()?;
+    Some(View {
+        name: value("name")?,
+        description: value("description")?,
+        grain: value("grain")?,
+        columns,
+        sql: sql.to_owned(),
+    })
+}
+
+/// `patient_id STRING: id of the Patient`.
+fn column(line: &str) -> Option<Column> {
+    let (declared, meaning) = line.trim().split_once(": ")?;
+    let (name, data_type) = declared.split_once(' ')?;
+    Some(Column { name: name.to_owned(), data_type: data_type.to_owned(), meaning: meaning.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_a_view_with_a_header_that_can_be_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/views");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        files.sort();
+        let mut names: Vec<String> = all().iter().map(|view| view.name.clone()).collect();
+        names.sort();
+        assert_eq!(files, names);
+        for view in all() {
+            assert!(!view.columns.is_empty(), "{}", view.name);
+            assert!(view.grain.starts_with("SELECT "), "{}", view.name);
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_grain_is_no_view() {
+        assert_eq!(parse("-- name: x\n-- description: y\n-- columns:\nSELECT 1"), None);
+    }
+}
