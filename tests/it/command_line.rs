@@ -1,0 +1,143 @@
+//! The program as a script sees it: help, exit codes, what goes where.
+
+use std::process::{Command, Output};
+
+use crate::fixture::{Bench, write_lines};
+
+fn fhirlake(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fhirlake")).args(arguments).env_remove("FHIRLAKE_LAKE").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs the program; its exit code, and what it says on stderr.
+fn said(arguments: &[&str]) -> (Option<i32>, String) {
+    let ended = fhirlake(arguments);
+    (ended.status.code(), text(&ended.stderr))
+}
+
+#[test]
+fn help_says_what_there_is_with_examples() {
+    for command in
+        [&[][..], &["demo"], &["export"], &["ingest"], &["query"], &["status"], &["views"], &["raw"]]
+    {
+        let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
+        let help = text(&fhirlake(&arguments).stdout);
+        insta::assert_snapshot!(format!("help_{}", command.first().unwrap_or(&"fhirlake")), help);
+    }
+}
+
+#[test]
+fn an_unknown_flag_or_command_is_an_error() {
+    for arguments in [
+        &["export", "--sincee", "x"][..],
+        &["ingest", "--snapshot", "x"],
+        &["serve"],
+        &["query", "--lake", "x", "SELECT 1", "--format", "xml"],
+    ] {
+        assert_eq!(said(arguments).0, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn bad_input_says_what_where_and_what_to_do() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let patients = bench.path("small-v1/Patient.ndjson");
+    assert_eq!(fhirlake(&["ingest", "--lake", &lake, patients.to_str().unwrap()]).status.code(), Some(0));
+
+    let (code, error) = said(&["query", "--lake", &lake, "SELECT birthdate FROM Patient"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("birthdate"), "{error}");
+    let (code, error) = said(&["query", "--lake", &bench.lake("none"), "SELECT 1"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("there is no lake at"), "{error}");
+    let (code, error) = said(&["ingest", "--lake", &lake, &bench.lake("nothing.ndjson")]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("nothing.ndjson"), "{error}");
+    let file = patients.to_str().unwrap();
+    let (code, error) = said(&["ingest", "--lake", &format!("{file}/lake"), file]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("cannot create the lake's folder"), "{error}");
+    let (code, error) =
+        said(&["export", "--server", "http://127.0.0.1:1/fhir", "--lake", &lake, "--group", "x"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("--level group"), "{error}");
+    let (code, error) = said(&["raw", "get", "--lake", &lake, "Patient/nobody"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("no Patient of that id"), "{error}");
+}
+
+#[test]
+fn quarantined_lines_are_exit_code_3() {
+    let bench = Bench::new();
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &["{}"]);
+    let (code, error) = said(&["ingest", "--lake", &bench.lake("lake"), folder.to_str().unwrap()]);
+    assert_eq!(code, Some(3));
+    assert!(error.contains("_quarantine"), "{error}");
+}
+
+#[test]
+fn answers_go_to_stdout_in_the_format_that_is_asked_for() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let line = r#"{"resourceType":"Patient","id":"p","birthDate":"1970-05-06","gender":"female"}"#;
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &[line]);
+    let report = fhirlake(&["ingest", "--lake", &lake, folder.to_str().unwrap(), "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(
+        (report["counts"][0]["inserted"].as_i64(), report["status"].as_str()),
+        (Some(1), Some("finished"))
+    );
+
+    let sql = "SELECT patient_id, birth_date, birth_year FROM patients";
+    let query = |format: &str, sql: &str| {
+        text(&fhirlake(&["query", "--lake", &lake, "--format", format, sql]).stdout)
+    };
+    assert_eq!(query("csv", sql), "patient_id,birth_date,birth_year\np,1970-05-06,1970\n");
+    assert_eq!(
+        query("ndjson", sql),
+        "{\"patient_id\":\"p\",\"birth_date\":\"1970-05-06\",\"birth_year\":1970}\n"
+    );
+    assert_eq!(
+        query("json", sql).trim(),
+        r#"[{"patient_id":"p","birth_date":"1970-05-06","birth_year":1970}]"#
+    );
+    let table = query("table", sql);
+    assert!(table.starts_with("+-") && table.contains("| p          | 1970-05-06 | 1970       |"), "{table}");
+    let nothing = format!("{sql} WHERE false");
+    assert_eq!(query("csv", &nothing), "patient_id,birth_date,birth_year\n");
+    assert_eq!(query("json", &nothing).trim(), "[]");
+    assert_eq!(query("ndjson", &nothing), "");
+
+    assert_eq!(text(&fhirlake(&["raw", "get", "--lake", &lake, "Patient/p"]).stdout), format!("{line}\n"));
+    let status = fhirlake(&["status", "--lake", &lake, "--format", "json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["tables"][0]["name"], "Patient");
+    let views = fhirlake(&["views", "list", "--format", "json"]);
+    let views: serde_json::Value = serde_json::from_slice(&views.stdout).unwrap();
+    assert_eq!(views.as_array().unwrap().len(), 6);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let file = bench.path("small-v1/Patient.ndjson");
+    fhirlake(&["ingest", "--lake", &bench.lake("lake"), file.to_str().unwrap()]);
+    let mut open = vec![bench.path("lake")];
+    let mut files = 0;
+    while let Some(path) = open.pop() {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", path.display());
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            files += 1;
+        }
+    }
+    assert!(files > 5);
+}

@@ -1,0 +1,15 @@
+//! The tests of everything that links DataFusion, in one binary.
+#![allow(missing_docs, reason = "a test binary has no public items")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+
+mod command_line;
+mod damage;
+mod demo;
+mod export;
+mod fixture;
+mod ingest;
+mod quarantine;
+mod resume;
+mod tables;
+mod tidy;
+mod views;

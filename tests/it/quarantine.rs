@@ -1,0 +1,76 @@
+//! Lines that cannot become rows: kept with their bytes, place and reason, and the run goes on.
+
+use crate::fixture::{Bench, ask, ingest, one, write_lines};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_line_is_quarantined_with_its_bytes_place_and_reason() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let good = r#"{"resourceType":"Patient","id":"good"}"#;
+    let bad = [
+        r#"{"resourceType":"Patient","id":"a b"}"#,
+        r#"{"resourceType":"Patient","id":"cut"#,
+        r#"{"id":"typeless"}"#,
+    ];
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &[good, bad[0], "", bad[1], bad[2]]);
+    let report = ingest(&lake, &[folder]).await.unwrap();
+
+    assert!(!report.is_clean());
+    let counts = &report.run.counts[0];
+    assert_eq!((counts.file_count, counts.inserted, counts.quarantined, counts.unchanged), (4, 1, 3, 0));
+    assert_eq!(one(&lake, "SELECT count(*) FROM Patient").await, "1");
+    let sql = "SELECT line_number, byte_offset, byte_length, issue_code, encode(content, 'hex') FROM _quarantine ORDER BY line_number";
+    let rows = ask(&lake, sql).await.unwrap();
+    let offset = good.len() + 1;
+    let after = offset + bad[0].len() + 2;
+    let hex = |line: &str| line.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let expected = [
+        (2, offset, bad[0], "value"),
+        (4, after, bad[1], "structure"),
+        (5, after + bad[1].len() + 1, bad[2], "required"),
+    ];
+    let expected: Vec<Vec<String>> = expected
+        .iter()
+        .map(|(line, offset, text, code)| {
+            vec![line.to_string(), offset.to_string(), text.len().to_string(), (*code).to_owned(), hex(text)]
+        })
+        .collect();
+    assert_eq!(rows, expected);
+    // The reasons say what is wrong, never the values.
+    let reasons = ask(&lake, "SELECT reason FROM _quarantine").await.unwrap();
+    assert!(
+        reasons.iter().flatten().all(|reason| !reason.is_empty() && !reason.contains("a b")),
+        "{reasons:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_bundle_of_deletions_is_quarantined_and_its_good_entries_hold() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let patient = r#"{"resourceType":"Patient","id":"p","meta":{"lastUpdated":"2026-01-01T00:00:00Z"}}"#;
+    let bundle = r#"{"resourceType":"Bundle","meta":{"lastUpdated":"2026-02-01T00:00:00Z"},"entry":[{"request":{"method":"DELETE","url":"Patient/p"}},{"request":{"method":"DELETE","url":"Patient?name=x"}}]}"#;
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &[patient]);
+    write_lines(&folder, "deleted/Bundle.ndjson", &[bundle, "nonsense"]);
+    let report = ingest(&lake, &[folder]).await.unwrap();
+    assert!(!report.is_clean());
+    assert_eq!(one(&lake, "SELECT count(*) FROM Patient").await, "0");
+    assert_eq!(one(&lake, "SELECT count(*) FROM _quarantine").await, "2");
+    assert!(report.warnings.iter().any(|text| text.starts_with("2 lines of the section `deleted`")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_without_one_readable_line_holds_the_watermark() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &["{\"error\":", "\"proxy\"}"]);
+    let manifest = r#"{"transactionTime":"2026-05-01T00:00:00Z","request":"https://ehr.example.org/fhir/$export","requiresAccessToken":false,"output":[],"error":[]}"#;
+    std::fs::write(folder.join("manifest.json"), manifest).unwrap();
+    let report = ingest(&lake, &[folder]).await.unwrap();
+    assert!(report.run.watermarks.is_empty());
+    assert!(
+        report.warnings.iter().any(|text| text.contains("not one of its lines")),
+        "{:?}",
+        report.warnings
+    );
+}

@@ -1,0 +1,114 @@
+//! The views against answers that another engine found in the raw NDJSON (`tests/views/expected.py`).
+
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::{DataType, TimeUnit};
+use fhirlake::lake::Lake;
+use fhirlake::query::{Pin, Session};
+use fhirlake::views;
+use sqllogictest::{DBOutput, DefaultColumnType, Runner};
+
+use crate::fixture::{Bench, export, group, ingest, one, rows};
+
+/// A lake as sqllogictest asks it.
+struct Asked(Session);
+
+#[async_trait::async_trait]
+impl sqllogictest::AsyncDB for Asked {
+    type Error = fhirlake::Error;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, fhirlake::Error> {
+        let mut rows = rows(&self.0, sql).await?;
+        let width = rows.first().map_or(0, Vec::len);
+        rows.iter_mut().flatten().filter(|cell| cell.is_empty()).for_each(|cell| "(empty)".clone_into(cell));
+        Ok(DBOutput::Rows { types: vec![DefaultColumnType::Text; width], rows })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "fhirlake"
+    }
+}
+
+fn slt_files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "slt"))
+        .collect();
+    files.sort();
+    files
+}
+
+async fn check(lake: &str, files: &[PathBuf]) {
+    for file in files {
+        let opened = Lake::open(lake).await.unwrap();
+        let mut runner = Runner::new(async || Ok(Asked(Session::open(&opened, Pin::LastRun).await?)));
+        runner.run_file_async(file).await.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_views_agree_with_another_engine_over_the_sample_data() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    for name in ["small-v1", "small-v2"] {
+        ingest(&lake, &[bench.path(name)]).await.unwrap();
+    }
+    let files = slt_files("tests/views");
+    assert_eq!(files.len(), views::all().len(), "each view has its test");
+    check(&lake, &files).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_views_agree_with_another_engine_over_what_synthea_never_writes() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let edge = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edge");
+    assert!(ingest(&lake, &[edge]).await.unwrap().is_clean());
+    check(&lake, &slt_files("tests/views/edge")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grain_of_the_cohort_holds_with_members_in_it() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let server = bench.server().await;
+    export(&server, &lake, &group("half")).await.unwrap();
+    let view = views::get("cohort_members").unwrap();
+    assert_eq!(one(&lake, &view.grain).await, "9");
+    assert_eq!(one(&lake, "SELECT count(*) FROM cohort_members").await, "9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_has_the_columns_that_its_header_says() {
+    let bench = Bench::new();
+    let location = bench.lake("lake");
+    ingest(&location, &[bench.path("small-v1/Patient.ndjson")]).await.unwrap();
+    let lake = Lake::open(&location).await.unwrap();
+    let session = Session::open(&lake, Pin::LastRun).await.unwrap();
+    for view in views::all() {
+        let frame = session.plan(&format!("SELECT * FROM {}", view.name)).await.unwrap();
+        let found: Vec<(String, &str)> =
+            frame.schema().fields().iter().map(|f| (f.name().clone(), sql_type(f.data_type()))).collect();
+        let said: Vec<(String, &str)> =
+            view.columns.iter().map(|c| (c.name.clone(), c.data_type.as_str())).collect();
+        assert_eq!(found, said, "{}", view.name);
+    }
+}
+
+fn sql_type(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "STRING",
+        DataType::Boolean => "BOOLEAN",
+        DataType::Int32 => "INT",
+        DataType::Int64 => "BIGINT",
+        DataType::Float64 => "DOUBLE",
+        DataType::Date32 => "DATE",
+        DataType::Timestamp(TimeUnit::Microsecond, _) => "TIMESTAMP",
+        other => panic!("a view has a column of type {other}"),
+    }
+}
