@@ -50,7 +50,8 @@ def put_all(base: str, new: list[dict]) -> None:
 
 
 def get(base: str, reference: str) -> dict:
-    """Reads one resource (or a search)."""
-    request = urllib.request.Request(f"{base}/{reference}", headers={"Accept": "application/fhir+json"})
+    """Reads one resource (or a search, which HAPI would otherwise answer as it did up to a minute ago)."""
+    headers = {"Accept": "application/fhir+json", "Cache-Control": "no-cache"}
+    request = urllib.request.Request(f"{base}/{reference}", headers=headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
         return json.load(answer)
