@@ -89,9 +89,15 @@ pub enum Error {
     /// The shape of a resource type's table.
     #[error(transparent)]
     Schema(#[from] fhir_arrow::SchemaError),
-    /// SQL that cannot be planned or run.
+    /// SQL that means nothing in this lake, or an answer that its format cannot hold. Exit code 2.
     #[error("{0}")]
     Query(String),
+    /// A statement that was right and could not be carried out.
+    #[error("the query failed: {0}")]
+    QueryFailed(String),
+    /// Whoever reads an answer does not take it.
+    #[error("the answer cannot be written: {0}")]
+    Output(std::io::Error),
     /// A run whose input is complete cannot be finished, and will not be by trying again.
     #[error(
         "run {run} cannot be finished: {source}. Repair it and run the same command again; or give the run up by creating {path} in the lake, and have everything again with `--full` or another ingest"

@@ -94,7 +94,8 @@ async fn export(server: &BulkServer, lake: &str) -> anyhow::Result<Report> {
     let identity = Identity::of_server(server.base_url(), Some("demo".to_owned())).as_demo();
     let options =
         ExportOptions { level: Level::System, types: Vec::new(), since: Since::Watermark, parallel: 4 };
-    let report = pipeline::export(lake, &identity, &client, &options, &Shown::default()).await?;
+    let mut reports = pipeline::export(lake, &identity, &client, &options, &Shown::default()).await?;
+    let report = reports.pop().context("the export has no run")?;
     for warning in &report.warnings {
         print::note(&format!("warning: {warning}"));
     }

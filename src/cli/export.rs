@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{BulkClient, Level, Secret, Url};
 
@@ -44,7 +45,7 @@ pub struct Export {
     #[arg(long, value_name = "INSTANT|auto", default_value = "auto", env = "FHIRLAKE_SINCE")]
     since: String,
     /// Everything, whatever was exported before
-    #[arg(long, env = "FHIRLAKE_FULL")]
+    #[arg(long, env = "FHIRLAKE_FULL", value_parser = FalseyValueParser::new())]
     full: bool,
     /// The access token, sent to the server's origin only
     #[arg(long, value_name = "TOKEN", env = "FHIRLAKE_BEARER_TOKEN", hide_env_values = true)]
@@ -84,8 +85,11 @@ impl Export {
             (LevelName::Patient, None) => Level::Patient,
         };
         let since = match self.since.as_str() {
-            _ if self.full => Since::Full,
+            "auto" if self.full => Since::Full,
             "auto" => Since::Watermark,
+            _ if self.full => {
+                return Err(refused("--full is everything, --since a part of it: leave one out"));
+            }
             instant => Since::At(instant.to_owned()),
         };
         let mut client = BulkClient::builder(self.server.clone())
@@ -98,7 +102,7 @@ impl Export {
         let identity = Identity::of_server(self.server, self.alias);
         let options = ExportOptions { level, types: self.types, since, parallel: usize::from(self.parallel) };
         let done = pipeline::export(&self.lake.lake, &identity, &client, &options, &Shown::default()).await?;
-        report::show(&done, self.format)
+        report::show_all(&done, self.format)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fhir_bulk_client::Url;
+use fhir_bulk_client::{Url, checked_base};
 
 use super::options::{LakeOption, ReportFormat};
 use super::progress::Shown;
 use super::{Done, report};
+use crate::error::Error;
 use crate::lake::identity::Identity;
 use crate::pipeline::{self, IngestOptions};
 
@@ -41,15 +42,10 @@ pub struct Ingest {
 impl Ingest {
     /// Runs the command.
     pub async fn run(self) -> anyhow::Result<Done> {
-        let identity = Identity::of_files(self.server_base, self.alias);
+        let server = self.server_base.map(checked_base).transpose().map_err(Error::from)?;
+        let identity = Identity::of_files(server, self.alias);
         let options = IngestOptions { paths: self.paths };
         let reports = pipeline::ingest(&self.lake.lake, &identity, &options, &Shown::default()).await?;
-        let mut all = Done::Clean;
-        for done in &reports {
-            if report::show(done, self.format)? == Done::WithIssues {
-                all = Done::WithIssues;
-            }
-        }
-        Ok(all)
+        report::show_all(&reports, self.format)
     }
 }

@@ -117,6 +117,9 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    if let Some(Error::Output(error)) = error.downcast_ref() {
+        return error.kind() == std::io::ErrorKind::BrokenPipe;
+    }
     error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     })

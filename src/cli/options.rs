@@ -33,7 +33,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err("write a number and s, m, h or d, as in 30s".to_owned()),
     };
     let number: u64 = number.parse().map_err(|_| "write a number and s, m, h or d, as in 30s".to_owned())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "it is too long".to_owned())
+    match number.checked_mul(seconds) {
+        Some(0) => Err("it must be a second at least".to_owned()),
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => Err("it is too long".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -46,5 +50,6 @@ mod tests {
         assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
         assert!(duration("ten").is_err());
         assert!(duration("5w").is_err());
+        assert!(duration("0s").is_err(), "a server would be asked without a pause");
     }
 }

@@ -1,15 +1,17 @@
 //! `fhirlake query`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use clap::builder::FalseyValueParser;
+use datafusion::execution::SendableRecordBatchStream;
 
 use super::options::LakeOption;
 use super::{Done, print};
 use crate::lake::Lake;
-use crate::query::{Format, Pin, Session, format};
+use crate::query::{Format, Pin, Session, Written, format};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,10 +34,10 @@ pub struct Query {
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
     format: Format,
     /// The file that the answer goes to [default: stdout]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", env = "FHIRLAKE_OUTPUT")]
     output: Option<PathBuf>,
     /// The newest version of every table, also where the run that made it is not finished
-    #[arg(long)]
+    #[arg(long, env = "FHIRLAKE_LATEST", value_parser = FalseyValueParser::new())]
     latest: bool,
 }
 
@@ -45,16 +47,15 @@ impl Query {
         let lake = Lake::open(&self.lake.lake).await?;
         let session = Session::open(&lake, if self.latest { Pin::Latest } else { Pin::LastRun }).await?;
         let answer = session.run(&self.sql).await?;
-        let mut to: Box<dyn Write + Send> = match &self.output {
-            Some(path) => {
-                let file = std::fs::File::create(path)
-                    .with_context(|| format!("cannot create {}", path.display()))?;
-                Box::new(std::io::BufWriter::new(file))
+        let written = match &self.output {
+            Some(path) => to_file(path, self.format, answer).await?,
+            None => {
+                let mut to = std::io::BufWriter::new(std::io::stdout());
+                let written = format::write(self.format, answer, &mut to).await?;
+                to.flush()?;
+                written
             }
-            None => Box::new(std::io::BufWriter::new(std::io::stdout())),
         };
-        let written = format::write(self.format, answer, &mut to).await?;
-        to.flush()?;
         if written.truncated {
             print::note(&format!(
                 "only the first {} rows are shown; --format csv or ndjson gives all",
@@ -63,4 +64,15 @@ impl Query {
         }
         Ok(Done::Clean)
     }
+}
+
+/// Writes the answer beside the file and renames it: a query that fails leaves the file as it was.
+async fn to_file(path: &Path, format: Format, answer: SendableRecordBatchStream) -> anyhow::Result<Written> {
+    let cannot = || format!("cannot write {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
+    let mut to = std::io::BufWriter::new(file);
+    let written = format::write(format, answer, &mut to).await?;
+    to.into_inner().map_err(std::io::IntoInnerError::into_error)?.persist(path).with_context(cannot)?;
+    Ok(written)
 }

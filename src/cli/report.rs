@@ -4,10 +4,20 @@ use super::options::ReportFormat;
 use super::{Done, print};
 use crate::pipeline::Report;
 
-/// Prints a run's counts to stdout, its warnings to stderr.
-pub fn show(report: &Report, format: ReportFormat) -> anyhow::Result<Done> {
+/// Prints runs, one after the other: counts to stdout, warnings to stderr; or as JSON, a line for each run.
+pub fn show_all(reports: &[Report], format: ReportFormat) -> anyhow::Result<Done> {
+    let mut all = Done::Clean;
+    for report in reports {
+        if show(report, format)? == Done::WithIssues {
+            all = Done::WithIssues;
+        }
+    }
+    Ok(all)
+}
+
+fn show(report: &Report, format: ReportFormat) -> anyhow::Result<Done> {
     match format {
-        ReportFormat::Json => print::data(&serde_json::to_string_pretty(report)?)?,
+        ReportFormat::Json => print::data(&serde_json::to_string(report)?)?,
         ReportFormat::Table => {
             print::data(&counts(report))?;
             for warning in &report.warnings {

@@ -68,8 +68,13 @@ impl Identity {
 
     /// The identity of this lake once `wanted` has written to it: a lake of files takes the server of its first export.
     pub(super) fn admit(&self, wanted: &Self) -> Result<Self> {
-        let takes_server = self.server.is_none() && wanted.server.is_some();
-        if wanted.alias_given && wanted.alias != self.alias && !takes_server {
+        if self.demo && !wanted.demo {
+            return Err(Error::Refused(
+                "this is the lake of a demo, which the next `fhirlake demo` replaces: choose another --lake"
+                    .to_owned(),
+            ));
+        }
+        if wanted.alias_given && wanted.alias != self.alias {
             return Err(Error::Refused(format!(
                 "this lake calls its data {:?}, not {:?}: leave --alias out, or choose another --lake",
                 self.alias, wanted.alias
@@ -77,7 +82,8 @@ impl Identity {
         }
         match (&self.server, &wanted.server) {
             (_, None) => Ok(self.clone()),
-            (None, Some(_)) => Ok(Self { demo: self.demo, ..wanted.clone() }),
+            // Its rows have its alias already, and keep it.
+            (None, Some(_)) => Ok(Self { alias: self.alias.clone(), ..wanted.clone() }),
             (Some(ours), Some(theirs)) if ours == theirs => Ok(self.clone()),
             (Some(ours), Some(theirs)) => Err(Error::Refused(format!(
                 "this lake holds the data of {}, not of {}: two servers are two lakes; choose another --lake",
@@ -117,8 +123,8 @@ mod tests {
     fn a_lake_of_files_takes_the_server_of_its_first_export() {
         let files = Identity::of_files(None, None);
         let admitted = files.admit(&server("https://ehr.example.org/fhir/")).unwrap();
-        assert_eq!(admitted, server("https://ehr.example.org/fhir"));
-        assert_eq!(admitted.alias, "ehr.example.org");
+        assert_eq!(admitted.server, server("https://ehr.example.org/fhir").server);
+        assert_eq!(admitted.alias, "local", "one lake has one __source");
     }
 
     #[test]

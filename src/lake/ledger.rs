@@ -185,9 +185,43 @@ pub struct QuarantineRow {
     pub issue_code: String,
     /// What is wrong, without the values.
     pub reason: String,
-    /// The line's bytes.
-    #[serde(with = "hex::serde")]
-    pub content: Vec<u8>,
+    /// The line's bytes; none of a line that is longer than [`QuarantineRow::MAX_CONTENT`].
+    #[serde(with = "hexadecimal")]
+    pub content: Option<Vec<u8>>,
+}
+
+impl QuarantineRow {
+    /// The longest line, in bytes, that is kept in the table too and not in its raw file alone.
+    pub const MAX_CONTENT: u64 = 64 << 20;
+}
+
+/// Bytes as arrow-json reads them.
+mod hexadecimal {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes.as_ref().map(hex::encode).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(hex::decode).transpose().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Of a quarantined line no more than its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedFile {
+    /// The raw file.
+    pub raw_file: String,
+}
+
+impl OwnRow for RefusedFile {
+    const TABLE: &'static str = QuarantineRow::TABLE;
+
+    fn schema() -> Schema {
+        Schema::new(vec![text("raw_file")])
+    }
 }
 
 impl OwnRow for QuarantineRow {

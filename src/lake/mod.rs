@@ -45,26 +45,38 @@ impl Lake {
         }
     }
 
-    /// Opens a lake, created where it is missing. One that is there must be `wanted`'s: a server that it has recorded
-    /// is never exchanged for another; one that was made from files takes the first server that comes.
+    /// Opens a lake to write to it; its folder is created where it is missing. A lake that is there must be `wanted`'s:
+    /// a server that it has recorded is never exchanged for another; one that was made from files takes the first
+    /// server that comes. Nothing of this is written before [`Lake::record_identity`].
     ///
     /// # Errors
     /// [`Error::Refused`] where the lake belongs to another server, or to another identity.
-    pub async fn open_for(location: &str, wanted: &Identity) -> Result<Self> {
+    pub async fn admit(location: &str, wanted: &Identity) -> Result<Self> {
         let root = Root::create(location)?;
-        let written = serde_json::to_vec_pretty(wanted).map_err(damaged)?;
-        if root.put_new(IDENTITY, written).await? == Created::New {
-            return Ok(Self { root, identity: wanted.clone() });
+        let identity = match read_identity(&root).await? {
+            Some(found) => found.admit(wanted)?,
+            None => wanted.clone(),
+        };
+        Ok(Self { root, identity })
+    }
+
+    /// Writes down whose lake this is, unless it is written already.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where another process has made it another's in the meantime.
+    pub async fn record_identity(&self) -> Result<()> {
+        let written = || serde_json::to_vec_pretty(&self.identity).map_err(damaged);
+        if self.root.put_new(IDENTITY, written()?).await? == Created::New {
+            return Ok(());
         }
-        let found = read_identity(&root).await?.ok_or_else(|| Error::Damaged {
+        let found = read_identity(&self.root).await?.ok_or_else(|| Error::Damaged {
             path: IDENTITY.to_owned(),
             reason: "it vanished while it was read".to_owned(),
         })?;
-        let admitted = found.admit(wanted)?;
-        if admitted != found {
-            root.put(IDENTITY, serde_json::to_vec_pretty(&admitted).map_err(damaged)?).await?;
+        if found.admit(&self.identity)? != found {
+            self.root.put(IDENTITY, written()?).await?;
         }
-        Ok(Self { root, identity: admitted })
+        Ok(())
     }
 }
 

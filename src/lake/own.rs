@@ -53,24 +53,28 @@ pub async fn rows<R: OwnRow>(root: &Root) -> Result<Vec<R>> {
     }
 }
 
-/// Reads all rows of an open table.
+/// Reads all rows of an open table: of each the columns that `R` has.
 pub async fn rows_of<R: OwnRow>(table: &Table) -> Result<Vec<R>> {
-    decode(table.name(), &read_all(table, None).await?)
+    let schema = R::schema();
+    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    decode(table.name(), &read_all(table, Some(&columns)).await?)
 }
 
 /// Appends rows in one commit of the run. Returns the version that holds them; `None` without rows.
 pub async fn append<R: OwnRow + Clone>(root: &Root, run: &RunStamp, new: &[R]) -> Result<Option<u64>> {
-    append_from(root, run, new.len(), async |range| Ok(new[range].to_vec())).await
+    let chunks: Vec<_> =
+        (0..new.len()).step_by(CHUNK).map(|first| first..new.len().min(first + CHUNK)).collect();
+    append_from(root, run, &chunks, async |range| Ok(new[range].to_vec())).await
 }
 
-/// Appends rows that are read some at a time, so that no more than these are held. Otherwise as [`append`].
+/// Appends rows that are read some at a time, so that no more than one of the `chunks` is held. Otherwise as [`append`].
 pub async fn append_from<R: OwnRow>(
     root: &Root,
     run: &RunStamp,
-    count: usize,
+    chunks: &[Range<usize>],
     mut read: impl AsyncFnMut(Range<usize>) -> Result<Vec<R>>,
 ) -> Result<Option<u64>> {
-    if count == 0 {
+    if chunks.is_empty() {
         return Ok(None);
     }
     let schema = Arc::new(R::schema());
@@ -81,9 +85,8 @@ pub async fn append_from<R: OwnRow>(
         }
         let mut writer =
             DataFileWriter::new(&table, &FileNames::of(run), Arc::clone(&schema), Arc::default())?;
-        for first in (0..count).step_by(CHUNK) {
-            let rows = read(first..count.min(first + CHUNK)).await?;
-            writer.write(&encode(&schema, &rows)?)?;
+        for chunk in chunks {
+            writer.write(&encode(&schema, &read(chunk.clone()).await?)?)?;
         }
         match commit(&mut table, run, Vec::new(), writer).await? {
             Commit::Done(version) => return Ok(Some(version)),

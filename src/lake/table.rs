@@ -237,6 +237,14 @@ impl Table {
     }
 }
 
+/// A table that the last run has left, and that is no longer there.
+pub fn missing(name: &str) -> Error {
+    Error::Damaged {
+        path: format!("tables/{name}"),
+        reason: "the last finished run has left a version of this table, and it cannot be found".to_owned(),
+    }
+}
+
 /// Whether a commit failed because another came first.
 fn lost(error: &DeltaTableError) -> bool {
     matches!(

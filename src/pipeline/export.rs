@@ -43,7 +43,8 @@ pub struct ExportOptions {
     pub parallel: usize,
 }
 
-/// Exports a server into the lake at `location`, which is created where it is missing.
+/// Exports a server into the lake at `location`, which is created where it is missing. Returns the runs that it took:
+/// one; before it the one that was interrupted, if that was another and could be finished.
 ///
 /// # Errors
 /// [`Error::Refused`] for what cannot be asked, a server of another FHIR version, and a lake of another server;
@@ -54,12 +55,13 @@ pub async fn export(
     client: &BulkClient,
     options: &ExportOptions,
     observer: &dyn Observer,
-) -> Result<Report> {
+) -> Result<Vec<Report>> {
     let scope = scope(options)?;
     let warnings = check_server(client).await?;
-    let lake = Lake::open_for(location, identity).await?;
+    let lake = Lake::admit(location, identity).await?;
     let _lease = run::lease(&lake.root, &plan::pipeline_of(&options.level)).await?;
-    let mut run = begin(&lake, client, options, scope, observer).await?;
+    let mut reports = Vec::new();
+    let mut run = begin(&lake, client, options, scope, &mut reports, observer).await?;
     let input = loop {
         match receive(&lake, &run, client, options, &warnings, observer).await {
             Err(Error::Server(error)) if is_lost(error.kind()) => {
@@ -69,19 +71,20 @@ pub async fn export(
                     return Err(error.into());
                 }
                 observer.note(&format!("the export that was interrupted is lost, and begins anew: {error}"));
-                run = begin(&lake, client, options, run.plan.scope, observer).await?;
+                run = begin(&lake, client, options, run.plan.scope, &mut reports, observer).await?;
             }
             received => break received?,
         }
     };
-    let report = load(&lake, &run, &input, observer).await?;
+    reports.push(load(&lake, &run, &input, observer).await?);
     jobs::delete(client, &run).await?;
-    Ok(report)
+    Ok(reports)
 }
 
-/// Whether a job will never give its files any more: asking again would fail again.
+/// Whether the server has said that the job will never give its files any more. Anything else may be a passing fault,
+/// or that of a proxy in between: the job and what was received of it are kept.
 fn is_lost(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::JobGone | ErrorKind::JobFailed | ErrorKind::NotFound | ErrorKind::Protocol)
+    matches!(kind, ErrorKind::JobGone | ErrorKind::JobFailed)
 }
 
 fn scope(options: &ExportOptions) -> Result<Scope> {
@@ -146,6 +149,7 @@ async fn begin(
     client: &BulkClient,
     options: &ExportOptions,
     scope: Scope,
+    reports: &mut Vec<Report>,
     observer: &dyn Observer,
 ) -> Result<Run> {
     let pipeline = plan::pipeline_of(&options.level);
@@ -160,7 +164,7 @@ async fn begin(
             // Its files are complete: it is cheaper to finish it than to ask for them again.
             Some(input) => {
                 observer.note(&format!("run {} was interrupted and is finished first", run.plan.export_id));
-                load(lake, &run, &input, observer).await?;
+                reports.push(load(lake, &run, &input, observer).await?);
                 exports = Exports::read(&lake.root).await?;
             }
             None => run.abandon("another export of the pipeline was asked for").await?,
@@ -185,7 +189,7 @@ async fn receive(
     }
     let mut started = Vec::new();
     for (n, job) in run.plan.jobs.iter().enumerate() {
-        started.push(jobs::kick_off(client, run, n, &options.level, job, observer).await?);
+        started.push(jobs::kick_off(client, lake, run, n, &options.level, job, observer).await?);
     }
     let mut completed: Vec<Completed> = Vec::new();
     for kicked_off in started {

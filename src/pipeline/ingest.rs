@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
 use crate::lake::identity::Identity;
-use crate::lake::ledger::FileRow;
+use crate::lake::ledger::{FileRow, RefusedFile};
 use crate::lake::own;
 use crate::raw::layout::{self, Section};
 use crate::raw::local::{self, LocalFile};
@@ -40,7 +40,7 @@ struct Batch {
 }
 
 /// Ingests files into the lake at `location`, which is created where it is missing. Returns the runs that it took: one,
-/// or one for each manifest.
+/// or one for each manifest; before them the one that was interrupted, if one was.
 ///
 /// # Errors
 /// [`Error::Refused`] for a path that is not there or is no NDJSON; and what the lake's store does. Whatever it is, the
@@ -55,11 +55,13 @@ pub async fn ingest(
     for path in &options.paths {
         batches.push(look(path).await?);
     }
-    let lake = Lake::open_for(location, identity).await?;
+    let lake = Lake::admit(location, identity).await?;
+    lake.record_identity().await?;
     let _lease = run::lease(&lake.root, INGEST).await?;
     let mut reports = Vec::new();
     for batch in runs(batches) {
-        let run = begin(&lake, observer).await?;
+        let (run, finished) = begin(&lake, observer).await?;
+        reports.extend(finished);
         let input = copy(&lake, &run, &batch, observer).await?;
         reports.push(load(&lake, &run, &input, observer).await?);
     }
@@ -121,26 +123,36 @@ fn read_manifest(path: &Path) -> Result<(Vec<u8>, Manifest)> {
 }
 
 /// Finishes the run that was interrupted, if its input is complete, and begins the next one.
-async fn begin(lake: &Lake, observer: &dyn Observer) -> Result<Run> {
+async fn begin(lake: &Lake, observer: &dyn Observer) -> Result<(Run, Option<Report>)> {
     let mut exports = Exports::read(&lake.root).await?;
+    let mut finished = None;
     if let Some(run) = Run::unfinished(&lake.root, INGEST, &exports).await? {
         match run.input().await? {
             Some(input) => {
                 observer.note(&format!("run {} was interrupted and is finished first", run.plan.export_id));
-                load(lake, &run, &input, observer).await?;
+                finished = Some(load(lake, &run, &input, observer).await?);
                 exports = Exports::read(&lake.root).await?;
             }
             None => run.abandon("its files had not been copied").await?,
         }
     }
     let scope = Scope { level: INGEST.to_owned(), ..Scope::default() };
-    Run::begin(&lake.root, INGEST, &exports, scope, Vec::new()).await
+    Ok((Run::begin(&lake.root, INGEST, &exports, scope, Vec::new()).await?, finished))
+}
+
+/// The hashes of the files whose every line an earlier run has taken. A file with a line that was refused is read again:
+/// what was wrong with it may be known better now, and is told again if it is not.
+async fn loaded(lake: &Lake) -> Result<HashSet<String>> {
+    let refused: HashSet<String> =
+        own::rows::<RefusedFile>(&lake.root).await?.into_iter().map(|row| row.raw_file).collect();
+    let files = own::rows::<FileRow>(&lake.root).await?;
+    let taken = files.into_iter().filter(|file| file.section == Section::Output.name());
+    Ok(taken.filter(|file| !refused.contains(&file.path)).map(|file| file.sha256).collect())
 }
 
 /// Copies the files into the raw store and freezes the run's input.
 async fn copy(lake: &Lake, run: &Run, batch: &Batch, observer: &dyn Observer) -> Result<Input> {
-    let mut known: HashSet<String> =
-        own::rows::<FileRow>(&lake.root).await?.into_iter().map(|row| row.sha256).collect();
+    let known = loaded(lake).await?;
     let sizes = batch.files.iter().filter_map(|file| file.path.metadata().ok()).map(|found| found.len());
     observer.begin(Step::Copy, Some(sizes.sum()));
     if let Some((content, _)) = &batch.manifest {
@@ -153,7 +165,6 @@ async fn copy(lake: &Lake, run: &Run, batch: &Batch, observer: &dyn Observer) ->
         let path = layout::file(&run.plan.export_id, file.section, &name, *n);
         let (facts, loaded_before) = copy_file(lake, file, &path, &known).await?;
         *n += usize::from(!loaded_before);
-        known.insert(facts.sha256.clone());
         observer.advance(Step::Copy, file.path.metadata().map_or(0, |found| found.len()));
         files.push(InputFile {
             section: file.section,
@@ -161,6 +172,7 @@ async fn copy(lake: &Lake, run: &Run, batch: &Batch, observer: &dyn Observer) ->
             name,
             // The folders above it may be named after a patient.
             url: file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            url_sha256: None,
             path,
             byte_count: facts.byte_count,
             line_count: facts.line_count,
@@ -209,8 +221,10 @@ async fn copy_file(
             }
         }
     }
-    let facts = raw.finish_if(|facts| !known.contains(&facts.sha256)).await?;
-    let loaded_before = known.contains(&facts.sha256);
+    // The same words of a deletion or of an error mean something else each time that they are said.
+    let loaded_before = |facts: &FileFacts| file.section == Section::Output && known.contains(&facts.sha256);
+    let facts = raw.finish_if(|facts| !loaded_before(facts)).await?;
+    let loaded_before = loaded_before(&facts);
     Ok((facts, loaded_before))
 }
 

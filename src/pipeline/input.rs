@@ -40,6 +40,10 @@ pub struct InputFile {
     pub name: String,
     /// Where it came from, redacted.
     pub url: String,
+    /// The SHA-256 of the whole URL that it was downloaded from, in hexadecimal: it tells two URLs apart that differ in
+    /// what is redacted.
+    #[serde(default)]
+    pub url_sha256: Option<String>,
     /// Its path in the lake.
     pub path: String,
     /// Bytes, uncompressed.

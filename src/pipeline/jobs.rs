@@ -3,6 +3,7 @@
 //! One invariant: what is noted is not asked of the server again. The status URL is durable before the first poll, and a
 //! file's record before the next step; a run that continues fetches what has no record.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use fhir_bulk_client::{
@@ -10,6 +11,7 @@ use fhir_bulk_client::{
 };
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::input::InputFile;
 use super::plan::Job;
@@ -54,22 +56,35 @@ pub struct Wanted {
     since: Option<String>,
     path: String,
     name: String,
+    /// Whether another file of the run has the same URL but for what is redacted of it.
+    ambiguous: bool,
 }
 
 impl Wanted {
-    /// Whether a record is of this file.
+    /// Whether a record is of this file. A server may sign its URLs anew for each manifest, so a URL is known by what
+    /// is not redacted of it, as long as that names one file alone.
     fn is(&self, record: &InputFile) -> bool {
-        record.section == self.section && record.path == self.path && record.url == self.shown_url()
+        let same_url = if self.ambiguous {
+            record.url_sha256.as_ref() == Some(&sha256_of(&self.file.url))
+        } else {
+            record.url == shown_url(&self.file)
+        };
+        record.section == self.section && record.path == self.path && same_url
     }
+}
 
-    fn shown_url(&self) -> String {
-        self.file.url.parse().map_or_else(|_| "relative".to_owned(), |url| redact(&url))
-    }
+fn shown_url(file: &OutputFile) -> String {
+    file.url.parse().map_or_else(|_| "relative".to_owned(), |url| redact(&url))
+}
+
+fn sha256_of(url: &str) -> String {
+    hex::encode(Sha256::digest(url))
 }
 
 /// Starts a job, or finds the one that was started before.
 pub async fn kick_off(
     client: &BulkClient,
+    lake: &Lake,
     run: &Run,
     n: usize,
     level: &Level,
@@ -83,6 +98,8 @@ pub async fn kick_off(
     }
     let request = ExportRequest { level: level.clone(), types: job.types.clone(), since: job.since.clone() };
     let accepted = client.kick_off(&request).await?;
+    // Now it is known to be a server that exports: the lake is its own from here on.
+    lake.record_identity().await?;
     let kicked_off = KickedOff {
         status_url: accepted.status_url,
         request: shown(&accepted.request_url),
@@ -136,7 +153,7 @@ fn seconds(wait: Duration) -> u64 {
 
 /// The files of all jobs, in the manifests' order, each with its place in the raw store.
 pub fn wanted(run: &Run, completed: &[Completed]) -> Vec<Wanted> {
-    let mut numbers = std::collections::HashMap::<(&'static str, String), usize>::new();
+    let mut numbers = HashMap::<(&'static str, String), usize>::new();
     let mut wanted = Vec::new();
     for (job, done) in run.plan.jobs.iter().zip(completed) {
         let sections = [
@@ -157,9 +174,15 @@ pub fn wanted(run: &Run, completed: &[Completed]) -> Vec<Wanted> {
                     since: job.since.clone(),
                     path,
                     name,
+                    ambiguous: false,
                 });
             }
         }
+    }
+    let mut named = HashMap::<String, usize>::new();
+    wanted.iter().for_each(|wanted| *named.entry(shown_url(&wanted.file)).or_default() += 1);
+    for wanted in &mut wanted {
+        wanted.ambiguous = named.get(&shown_url(&wanted.file)).is_some_and(|count| *count > 1);
     }
     wanted
 }
@@ -255,7 +278,8 @@ async fn fetch_once(
         section: wanted.section,
         resource_type: wanted.file.type_.clone().filter(|_| wanted.section == Section::Output),
         name: wanted.name.clone(),
-        url: wanted.shown_url(),
+        url: shown_url(&wanted.file),
+        url_sha256: Some(sha256_of(&wanted.file.url)),
         path: wanted.path.clone(),
         byte_count: facts.byte_count,
         line_count: facts.line_count,
@@ -277,4 +301,57 @@ pub async fn delete(client: &BulkClient, run: &Run) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(url: &str) -> OutputFile {
+        serde_json::from_value(serde_json::json!({ "type": "Patient", "url": url })).unwrap()
+    }
+
+    fn wanted(url: &str, ambiguous: bool) -> Wanted {
+        Wanted {
+            section: Section::Output,
+            file: file(url),
+            requires_access_token: false,
+            since: None,
+            path: "raw/x/Patient.0.ndjson".to_owned(),
+            name: "Patient".to_owned(),
+            ambiguous,
+        }
+    }
+
+    fn record(url: &str) -> InputFile {
+        InputFile {
+            section: Section::Output,
+            resource_type: Some("Patient".to_owned()),
+            name: "Patient".to_owned(),
+            url: shown_url(&file(url)),
+            url_sha256: Some(sha256_of(url)),
+            path: "raw/x/Patient.0.ndjson".to_owned(),
+            byte_count: 0,
+            line_count: 0,
+            manifest_count: None,
+            sha256: String::new(),
+            retries: 0,
+            since: None,
+            loaded_before: false,
+        }
+    }
+
+    #[test]
+    fn a_record_is_of_the_file_whose_url_it_names_though_its_signature_is_another() {
+        let (one, resigned) = ("https://h/files/1?signature=a", "https://h/files/1?signature=b");
+        assert!(wanted(resigned, false).is(&record(one)));
+        assert!(!wanted("https://h/files/2?signature=a", false).is(&record(one)));
+    }
+
+    #[test]
+    fn files_whose_urls_differ_in_what_is_redacted_are_not_taken_for_each_other() {
+        let (one, two) = ("https://h/files?id=1", "https://h/files?id=2");
+        assert!(wanted(one, true).is(&record(one)));
+        assert!(!wanted(two, true).is(&record(one)));
+    }
 }

@@ -121,7 +121,8 @@ async fn record(
     let stamp = run.stamp();
     versions.note(FileRow::TABLE, own::append(&lake.root, &stamp, &files(run, input)).await?);
     let refused = &scanned.refused;
-    let quarantined = own::append_from(&lake.root, &stamp, refused.len(), async |range| {
+    let chunks = chunks(refused);
+    let quarantined = own::append_from(&lake.root, &stamp, &chunks, async |range| {
         quarantine(lake, run, input, &refused[range]).await
     });
     versions.note(QuarantineRow::TABLE, quarantined.await?);
@@ -224,6 +225,22 @@ fn files(run: &Run, input: &Input) -> Vec<FileRow> {
     input.files.iter().filter(|file| !file.loaded_before).map(row).collect()
 }
 
+/// Refusals that are written at a time: few enough that their lines fit into memory.
+fn chunks(refused: &[Refusal]) -> Vec<std::ops::Range<usize>> {
+    const LINES: usize = 256;
+    const BYTES: u64 = 16 << 20;
+    let (mut chunks, mut first, mut bytes) = (Vec::new(), 0, 0);
+    for (at, refusal) in refused.iter().enumerate() {
+        if at > first && (at - first >= LINES || bytes + refusal.length > BYTES) {
+            chunks.push(first..at);
+            (first, bytes) = (at, 0);
+        }
+        bytes += refusal.length;
+    }
+    chunks.extend((first < refused.len()).then_some(first..refused.len()));
+    chunks
+}
+
 async fn quarantine(
     lake: &Lake,
     run: &Run,
@@ -245,7 +262,11 @@ async fn quarantine(
             element_path: refusal.element_path.clone(),
             issue_code: refusal.issue_code.clone(),
             reason: refusal.reason.clone(),
-            content: lake.root.get_range(&file.path, range).await?.to_vec(),
+            content: if refusal.length <= QuarantineRow::MAX_CONTENT {
+                Some(lake.root.get_range(&file.path, range).await?.to_vec())
+            } else {
+                None
+            },
         });
     }
     Ok(rows)

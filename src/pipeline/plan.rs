@@ -78,38 +78,42 @@ pub fn pipeline_of(level: &Level) -> String {
 /// The value of [`Scope::since`] for a full run.
 pub const FULL: &str = "full";
 
+/// The kick-off of a scope whose start the user has chosen.
+fn job_since(scope: &Scope, since: &str, watermarks: &BTreeMap<String, String>) -> Job {
+    let full = since == FULL;
+    let of_all = watermarks.get(ALL_TYPES).and_then(|at| parse_instant(at));
+    let of = |name: &String| watermarks.get(name).and_then(|at| parse_instant(at)).max(of_all);
+    // Without a type filter the run speaks for every type: those with a watermark of their own, and all others.
+    let standing: Vec<_> = match scope.types.as_slice() {
+        [] => watermarks.keys().map(of).chain([of_all]).collect(),
+        types => types.iter().map(of).collect(),
+    };
+    // A later instant than a watermark would leave a gap between them: the watermarks stay.
+    let gap = standing.iter().flatten().any(|watermark| parse_instant(since) > Some(*watermark));
+    let warning = match (full, gap) {
+        (true, _) => None,
+        (_, true) => {
+            Some("what changed between the watermark and --since was not asked for: the watermark stays")
+        }
+        (_, false) if standing.contains(&None) => Some(
+            "what is older than --since was not asked for, and will not be, of the types that had no watermark",
+        ),
+        (_, false) => None,
+    };
+    Job {
+        types: scope.types.clone(),
+        since: (!full).then(|| since.to_owned()),
+        moves_watermarks: full || !gap,
+        warning: warning.map(str::to_owned),
+    }
+}
+
 /// The kick-offs that a scope takes: types that have a watermark are asked for since the oldest of theirs, the others
 /// in full.
 pub fn jobs(scope: &Scope, watermarks: &BTreeMap<String, String>) -> Vec<Job> {
     let of_all = watermarks.get(ALL_TYPES);
     if let Some(since) = &scope.since {
-        let full = since == FULL;
-        // A later instant than the watermark's would leave a gap between them: the watermark stays.
-        let reaches = |name: &String| {
-            let watermark = watermarks
-                .get(name)
-                .and_then(|w| parse_instant(w))
-                .max(of_all.and_then(|w| parse_instant(w)));
-            watermark.is_none() || parse_instant(since) <= watermark
-        };
-        let names = if scope.types.is_empty() { vec![ALL_TYPES.to_owned()] } else { scope.types.clone() };
-        let moves_watermarks = full || names.iter().all(reaches);
-        let warning = match (full, moves_watermarks) {
-            (true, _) => None,
-            (_, false) => {
-                Some("what changed between the watermark and --since was not asked for: the watermark stays")
-            }
-            (_, true) if watermarks.is_empty() => {
-                Some("what is older than --since was not asked for, and will not be")
-            }
-            (_, true) => None,
-        };
-        return vec![Job {
-            types: scope.types.clone(),
-            since: (!full).then(|| since.clone()),
-            moves_watermarks,
-            warning: warning.map(str::to_owned),
-        }];
+        return vec![job_since(scope, since, watermarks)];
     }
     if scope.types.is_empty() {
         return vec![Job {
@@ -194,5 +198,9 @@ mod tests {
         assert!(jobs(&scope(&[], Some(MAY)), &marks(&[("*", JUNE)]))[0].moves_watermarks);
         assert!(jobs(&scope(&[], Some(MAY)), &marks(&[]))[0].moves_watermarks);
         assert!(jobs(&scope(&[], Some(FULL)), &marks(&[("*", JUNE)]))[0].moves_watermarks);
+        let of_one_type = jobs(&scope(&[], Some(JUNE)), &marks(&[("Patient", MAY)]));
+        assert!(!of_one_type[0].moves_watermarks, "May to June of Patient would never be asked for");
+        let job = &jobs(&scope(&[], Some(MAY)), &marks(&[("Patient", JUNE)]))[0];
+        assert!(job.moves_watermarks && job.warning.is_some(), "the other types begin in May");
     }
 }

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fhir_arrow::IssueCode;
+
 use super::input::{Input, InputFile};
 use super::load::signed;
 use super::run::Run;
@@ -50,6 +52,7 @@ pub fn reconcile(
     }
     missing.extend(lost_deletions(input, &scanned.refused));
     missing.extend(refused_files(input, &scanned.refused));
+    missing.extend(cut_files(input, &scanned.refused));
     for difference in differences(input, &counts) {
         if difference.came < difference.promised { &mut missing } else { &mut warnings }
             .push(difference.text);
@@ -109,6 +112,18 @@ fn refused_files(input: &Input, refused: &[Refusal]) -> Vec<String> {
         .filter(|(file, lines)| file.section == Section::Output && file.line_count == *lines)
         .map(|(file, _)| format!("{}: not one of its lines could be read: see _quarantine", file.path))
         .collect()
+}
+
+/// Files that end within a line. A server may leave out the last line's end, but not a part of the line: the connection
+/// broke, and nobody said so.
+fn cut_files(input: &Input, refused: &[Refusal]) -> Vec<String> {
+    let is_cut = |refusal: &&Refusal| {
+        let file = input.files.get(refusal.file as usize);
+        let is_last = |file: &InputFile| refusal.offset + refusal.length == file.byte_count;
+        refusal.issue_code == IssueCode::Structure.as_str() && file.is_some_and(is_last)
+    };
+    let cut = refused.iter().filter(is_cut).filter_map(|refusal| input.files.get(refusal.file as usize));
+    cut.map(|file| format!("{}: it ends within a line, so it is not whole", file.path)).collect()
 }
 
 /// Parameters of the kick-off that the server seems to have ignored.

@@ -204,6 +204,7 @@ mod tests {
             resource_type: resource_type.map(str::to_owned),
             name: "Patient".into(),
             url: String::new(),
+            url_sha256: None,
             path: "raw/x/Patient.0.ndjson".into(),
             byte_count: content.len() as u64,
             line_count: content.lines().filter(|line| !line.is_empty()).count() as u64,

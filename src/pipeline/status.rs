@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::lake::exports::{Exports, FINISHED};
-use crate::lake::table::Table;
+use crate::lake::table::{Table, missing};
 
 /// A lake's state, as of its last finished run.
 #[derive(Debug, Clone, Serialize)]
@@ -63,9 +63,9 @@ pub async fn status(lake: &Lake) -> Result<Status> {
     let exports = Exports::read(&lake.root).await?;
     let mut tables = Vec::new();
     for (name, version) in exports.last().map(|run| run.table_versions.clone()).unwrap_or_default() {
-        if let Some(table) = Table::open_at(&lake.root, &name, u64::try_from(version).ok()).await? {
-            tables.push(TableStatus { name, rows: table.rows()?, version });
-        }
+        let table = Table::open_at(&lake.root, &name, u64::try_from(version).ok()).await?;
+        let table = table.ok_or_else(|| missing(&name))?;
+        tables.push(TableStatus { name, rows: table.rows()?, version });
     }
     let (mut pipelines, mut attention) = (Vec::new(), Vec::new());
     for name in lake.root.folders("_runs").await? {

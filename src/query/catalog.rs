@@ -20,7 +20,7 @@ use crate::lake::ledger::{DeletionRow, FileRow, QuarantineRow};
 use crate::lake::members::MemberRow;
 use crate::lake::own::OwnRow;
 use crate::lake::resource::ResourceTable;
-use crate::lake::table::Table;
+use crate::lake::table::{Table, missing};
 use crate::storage::Root;
 use crate::views;
 
@@ -68,7 +68,9 @@ impl LakeSchema {
             Some(None) => return Ok(None),
             Some(Some(version)) => u64::try_from(*version).ok(),
         };
-        let Some(table) = Table::open_at(&self.root, name, version).await? else { return Ok(None) };
+        let Some(table) = Table::open_at(&self.root, name, version).await? else {
+            return pinned.map_or(Ok(None), |_| Err(missing(name)));
+        };
         let state = self.session().map_err(|e| super::session::query_error(&e))?;
         table.provider(&state).await.map(Some)
     }

@@ -7,13 +7,14 @@ use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
+use arrow::error::ArrowError;
 use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, WriterBuilder as JsonWriterBuilder};
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 
-use super::session::query_error;
+use super::session::failed;
 use crate::error::{Error, Result};
 
 /// How an answer is written.
@@ -42,7 +43,52 @@ pub struct Written {
 }
 
 /// Writes an answer.
+///
+/// # Errors
+/// [`Error::Output`] where `to` does not take it, [`Error::Query`] where the format cannot hold it, and what the
+/// statement does while it runs.
 pub async fn write(
+    format: Format,
+    answer: SendableRecordBatchStream,
+    to: &mut (dyn Write + Send),
+) -> Result<Written> {
+    let mut watched = Watched { to, failed: None };
+    let written = write_to(format, answer, &mut watched).await;
+    match watched.failed {
+        Some(error) => Err(Error::Output(error)),
+        None => written,
+    }
+}
+
+/// Remembers what writing failed with: the writers of formats keep no more of it than its text.
+struct Watched<'w> {
+    to: &'w mut (dyn Write + Send),
+    failed: Option<std::io::Error>,
+}
+
+impl Watched<'_> {
+    fn note<T>(&mut self, done: std::io::Result<T>) -> std::io::Result<T> {
+        done.map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            kind.into()
+        })
+    }
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let done = self.to.write(bytes);
+        self.note(done)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let done = self.to.flush();
+        self.note(done)
+    }
+}
+
+async fn write_to(
     format: Format,
     mut answer: SendableRecordBatchStream,
     to: &mut (dyn Write + Send),
@@ -69,6 +115,13 @@ async fn json<F: JsonFormat>(
     mut answer: SendableRecordBatchStream,
     to: &mut (dyn Write + Send),
 ) -> Result<Written> {
+    let mut names = std::collections::HashSet::new();
+    if let Some(twice) = answer.schema().fields().iter().find(|field| !names.insert(field.name().clone())) {
+        return Err(Error::Query(format!(
+            "two columns of the answer are called {}, and JSON would have one of them: name them with AS",
+            twice.name()
+        )));
+    }
     let mut rows = 0;
     let mut writer = JsonWriterBuilder::new().with_explicit_nulls(true).build::<_, F>(to);
     while let Some(batch) = next(&mut answer).await? {
@@ -98,9 +151,9 @@ async fn table(mut answer: SendableRecordBatchStream, to: &mut (dyn Write + Send
 }
 
 async fn next(answer: &mut SendableRecordBatchStream) -> Result<Option<RecordBatch>> {
-    answer.try_next().await.map_err(|e| query_error(&e))
+    answer.try_next().await.map_err(|e| failed(&e))
 }
 
-fn in_answer(error: arrow::error::ArrowError) -> Error {
+fn in_answer(error: ArrowError) -> Error {
     Error::Query(format!("the answer cannot be written: {error}"))
 }

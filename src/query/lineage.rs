@@ -7,7 +7,7 @@ use bytes::Bytes;
 use datafusion::prelude::{col, lit};
 use fhir_definitions::Definitions;
 
-use super::session::{Session, query_error};
+use super::session::{Session, failed, query_error};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 
@@ -29,7 +29,7 @@ pub async fn raw_line(lake: &Lake, session: &Session, resource: &str) -> Result<
         .await?
         .filter(col("id").eq(lit(id)))
         .map_err(|e| query_error(&e))?;
-    let batches = rows.collect().await.map_err(|e| query_error(&e))?;
+    let batches = rows.collect().await.map_err(|e| failed(&e))?;
     let row = batches.iter().find(|batch| batch.num_rows() > 0).ok_or_else(|| {
         Error::Refused(format!(
             "the lake has no {resource_type} of that id; it may have been deleted on the server"

@@ -70,11 +70,59 @@ impl Session {
     /// Runs a statement.
     pub async fn run(&self, sql: &str) -> Result<SendableRecordBatchStream> {
         let frame = self.plan(sql).await?;
-        frame.execute_stream().await.map_err(|e| query_error(&e))
+        frame.execute_stream().await.map_err(|e| failed(&e))
     }
 }
 
-/// DataFusion's words, without the wrapping that says where in its code they come from.
+/// A statement that cannot be planned: DataFusion's words, without the wrapping that says where in its code they come
+/// from. They name tables and columns, and what the user wrote.
 pub(super) fn query_error(error: &DataFusionError) -> Error {
-    Error::Query(error.strip_backtrace())
+    match error.find_root() {
+        DataFusionError::External(inner) if inner.is::<Error>() => failed(error),
+        root => Error::Query(root.strip_backtrace()),
+    }
+}
+
+/// A statement that cannot be carried out. Values of the data are taken out of DataFusion's words: `Cannot cast string
+/// 'Doe' to value of Int32 type` is written to logs by whoever runs queries unattended.
+pub(super) fn failed(error: &DataFusionError) -> Error {
+    match error.find_root() {
+        DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
+            Some(ours) => Error::QueryFailed(ours.to_string()),
+            None => Error::QueryFailed(without_values(&inner.to_string())),
+        },
+        root => Error::QueryFailed(without_values(&root.strip_backtrace())),
+    }
+}
+
+/// The text with everything between quotes left out.
+fn without_values(text: &str) -> String {
+    let quotes = ['\'', '"'];
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(quotes) {
+        let (before, quoted) = rest.split_at(at);
+        let quote = if quoted.starts_with('"') { '"' } else { '\'' };
+        out.push_str(before);
+        out.push('…');
+        // A value may hold a quote itself: what is left out ends at the last one.
+        rest = quoted.rfind(quote).map_or("", |end| &quoted[end + 1..]);
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_taken_out_of_what_an_engine_says() {
+        assert_eq!(
+            without_values("Arrow error: Cast error: Cannot cast string 'O'Brien' to value of Int32 type"),
+            "Arrow error: Cast error: Cannot cast string … to value of Int32 type"
+        );
+        assert_eq!(without_values("cannot parse \"19x\""), "cannot parse …");
+        assert_eq!(without_values("Divide by zero error"), "Divide by zero error");
+    }
 }

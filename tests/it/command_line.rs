@@ -121,6 +121,82 @@ fn answers_go_to_stdout_in_the_format_that_is_asked_for() {
     assert_eq!(views.as_array().unwrap().len(), 6);
 }
 
+#[test]
+fn a_query_that_fails_leaves_its_output_file_and_tells_no_values() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    fhirlake(&["ingest", "--lake", &lake, bench.path("small-v1/Patient.ndjson").to_str().unwrap()]);
+    let kept = bench.path("keep.csv");
+    std::fs::write(&kept, "kept").unwrap();
+    let to_kept = |sql: &str| {
+        said(&["query", "--lake", &lake, "--format", "csv", "--output", kept.to_str().unwrap(), sql])
+    };
+    let (code, error) = to_kept("SELECT name FROM Patient");
+    assert_eq!(code, Some(2), "{error}");
+    let (code, error) = to_kept("SELECT CAST(name[1]['family'] AS INT) FROM Patient ORDER BY id LIMIT 1");
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("Cannot cast string … to"), "{error}");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
+    assert_eq!(to_kept("SELECT count(*) AS n FROM Patient"), (Some(0), String::new()));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "n\n17\n");
+    let twice = said(&[
+        "query",
+        "--lake",
+        &lake,
+        "--format",
+        "ndjson",
+        "SELECT a.id, b.id FROM Patient a JOIN Patient b USING (id)",
+    ]);
+    assert_eq!(twice.0, Some(2), "{}", twice.1);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    fhirlake(&["ingest", "--lake", &lake, bench.path("small-v1/Observation.ndjson").to_str().unwrap()]);
+    for format in ["csv", "ndjson", "json", "table"] {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_fhirlake"))
+            .args([
+                "query",
+                "--lake",
+                &lake,
+                "--format",
+                format,
+                "SELECT id, __raw_file, __export_id FROM Observation",
+            ])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(process.stdout.take());
+        let ended = process.wait_with_output().unwrap();
+        assert_eq!((ended.status.code(), text(&ended.stderr).as_str()), (Some(0), ""), "{format}");
+    }
+}
+
+#[test]
+fn an_address_with_a_password_in_it_is_refused_everywhere() {
+    let bench = Bench::new();
+    let file = bench.path("small-v1/Patient.ndjson");
+    let base = "http://user:s3cr3t@ehr.example.org/fhir";
+    let (code, error) =
+        said(&["ingest", "--lake", &bench.lake("lake"), "--server-base", base, file.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(!error.contains("s3cr3t"), "{error}");
+    assert!(!bench.path("lake").exists());
+}
+
+#[test]
+fn a_demos_lake_takes_nothing_else() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    assert_eq!(fhirlake(&["demo", "--lake", &lake]).status.code(), Some(0));
+    let (code, error) = said(&["ingest", "--lake", &lake, bench.path("small-v1").to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("choose another --lake"), "{error}");
+}
+
 #[cfg(unix)]
 #[test]
 fn files_are_for_their_owner_only() {

@@ -1,9 +1,10 @@
 //! What happens where the lake's own files are not what they were.
 
 use fhirlake::Error;
+use fhirlake::lake::Lake;
 use fhirlake::pipeline::{self, IngestOptions, Observer, Step};
 
-use crate::fixture::{Bench, ingest, one};
+use crate::fixture::{Bench, ask, ingest, one};
 
 /// Cuts a raw file short as soon as the lines are about to be read.
 struct Cut(std::path::PathBuf);
@@ -21,6 +22,18 @@ impl Observer for Cut {
     fn message(&self, _: Step, _: &str) {}
     fn end(&self, _: Step) {}
     fn note(&self, _: &str) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_gone_is_an_error_and_never_an_empty_table() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.path("small-v1/Patient.ndjson")]).await.unwrap();
+    std::fs::remove_dir_all(bench.path("lake/tables/Patient/_delta_log")).unwrap();
+    let error = ask(&lake, "SELECT count(*) FROM Patient").await.unwrap_err();
+    assert!(matches!(&error, Error::QueryFailed(text) if text.contains("tables/Patient")), "{error}");
+    let opened = Lake::open(&lake).await.unwrap();
+    assert!(matches!(pipeline::status::status(&opened).await, Err(Error::Damaged { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,6 +143,19 @@ async fn errors_of_the_server_say_what_and_make_no_lake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_no_server_accepts_leaves_the_lake_to_the_next_one() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let server = bench.server().await;
+    let mistyped = server.base_url().join("elsewhere/").unwrap();
+    let client = BulkClient::builder(mistyped.clone()).build().unwrap();
+    let identity = Identity::of_server(mistyped, None);
+    pipeline::export(&lake, &identity, &client, &system(), &Unwatched).await.unwrap_err();
+    let report = export(&server, &lake, &part()).await.unwrap();
+    assert!(report.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_opens_a_guarded_server_and_is_nowhere_in_the_lake() {
     let bench = Bench::new();
     let lake = bench.lake("lake");
@@ -159,8 +172,8 @@ async fn a_token_opens_a_guarded_server_and_is_nowhere_in_the_lake() {
         .unwrap();
     let identity = Identity::of_server(server.base_url(), None);
     let patients = ExportOptions { types: vec!["Patient".into()], ..system() };
-    let report = pipeline::export(&lake, &identity, &with_token, &patients, &Unwatched).await.unwrap();
-    assert_eq!(report.run.counts[0].inserted, 17);
+    let reports = pipeline::export(&lake, &identity, &with_token, &patients, &Unwatched).await.unwrap();
+    assert_eq!(reports[0].run.counts[0].inserted, 17);
     let mut folders = vec![bench.path("lake")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -75,7 +75,7 @@ pub fn part() -> ExportOptions {
 pub async fn ingest(lake: &str, paths: &[PathBuf]) -> fhirlake::Result<Report> {
     let options = IngestOptions { paths: paths.to_vec() };
     let mut reports = pipeline::ingest(lake, &Identity::of_files(None, None), &options, &Unwatched).await?;
-    Ok(reports.remove(0))
+    Ok(reports.pop().unwrap())
 }
 
 pub fn system() -> ExportOptions {
@@ -93,7 +93,7 @@ pub fn client(server: &BulkServer) -> BulkClient {
 
 pub async fn export(server: &BulkServer, lake: &str, options: &ExportOptions) -> fhirlake::Result<Report> {
     let identity = Identity::of_server(server.base_url(), None);
-    pipeline::export(lake, &identity, &client(server), options, &Unwatched).await
+    Ok(pipeline::export(lake, &identity, &client(server), options, &Unwatched).await?.pop().unwrap())
 }
 
 /// An answer, each cell as text.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fhirlake::Error;
 
-use crate::fixture::{Bench, ask, contents, expected, ingest, one, write_lines};
+use crate::fixture::{Bench, ask, contents, expected, export, ingest, one, part, write_lines};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_increment_changes_adds_and_deletes_exactly_what_it_says() {
@@ -53,14 +53,19 @@ async fn files_that_were_loaded_before_change_nothing_and_are_not_kept_twice() {
     let bench = Bench::new();
     let lake = bench.lake("lake");
     ingest(&lake, &[bench.path("small-v2")]).await.unwrap();
-    let versions = ask(&lake, "SELECT table_versions FROM _exports").await.unwrap();
+    let before = contents(&lake).await;
     let again = ingest(&lake, &[bench.path("small-v2")]).await.unwrap();
     assert!(again.run.counts.iter().all(|c| c.inserted + c.updated + c.deleted + c.quarantined == 0));
     assert_eq!(again.run.counts.iter().map(|c| c.unchanged).sum::<i64>(), 447);
-    assert!(!bench.path("lake").join("raw").join(&again.run.export_id).exists());
+    let kept = bench.path("lake").join("raw").join(&again.run.export_id);
+    let kept: Vec<_> = std::fs::read_dir(kept).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(kept, ["deleted"], "what was said of deletions is read again");
+    assert_eq!(contents(&lake).await, before);
+    let versions = "SELECT DISTINCT map_extract(table_versions, 'Patient') FROM _exports";
     assert_eq!(
-        ask(&lake, "SELECT table_versions FROM _exports ORDER BY seq DESC LIMIT 1").await.unwrap(),
-        versions
+        ask(&lake, versions).await.unwrap(),
+        [["[1]"]],
+        "no table of a resource type has a new version"
     );
 }
 
@@ -124,6 +129,76 @@ async fn a_manifest_gives_the_files_their_time_and_the_lake_its_watermark() {
     assert_eq!(report.run.watermarks["*"], "2026-01-02T00:00:00.000+02:00");
     let kept = bench.path("lake").join("raw").join(&report.run.export_id).join("manifest.json");
     assert_eq!(std::fs::read_to_string(kept).unwrap(), manifest);
+}
+
+/// A manifest of that time, without promises.
+fn manifest(folder: &std::path::Path, transaction_time: &str) {
+    let manifest = format!(
+        r#"{{"transactionTime":"{transaction_time}","request":"https://ehr.example.org/fhir/$export","requiresAccessToken":false,"output":[],"error":[]}}"#
+    );
+    std::fs::write(folder.join("manifest.json"), manifest).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_words_of_a_deletion_delete_again_at_a_later_time() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let version = |month: u32| {
+        format!(
+            r#"{{"resourceType":"Patient","id":"p","meta":{{"lastUpdated":"2026-0{month}-01T00:00:00Z"}}}}"#
+        )
+    };
+    let deleted = DELETED.replace(r#","meta":{"lastUpdated":"2026-02-01T00:00:00Z"}"#, "");
+    for month in 1..=4 {
+        let folder = bench.path(&format!("month-{month}"));
+        match month % 2 {
+            1 => write_lines(&folder, "Patient.ndjson", &[&version(month)]),
+            _ => write_lines(&folder, "deleted/Bundle.ndjson", &[&deleted]),
+        };
+        manifest(&folder, &format!("2026-0{month}-02T00:00:00Z"));
+        ingest(&lake, &[folder]).await.unwrap();
+        assert_eq!(one(&lake, "SELECT count(*) FROM Patient").await, (month % 2).to_string(), "{month}");
+    }
+    assert_eq!(one(&lake, "SELECT count(*) FROM _deletions").await, "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_wrong_with_files_is_told_again_when_they_come_again() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &[OLD, "{}"]);
+    let outcome = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"exception"}]}"#;
+    write_lines(&folder, "error/OperationOutcome.ndjson", &[outcome]);
+    manifest(&folder, "2026-05-01T00:00:00Z");
+    for time in ["first", "second"] {
+        let report = ingest(&lake, std::slice::from_ref(&folder)).await.unwrap();
+        assert!(!report.is_clean() && report.run.watermarks.is_empty(), "{time}");
+        assert_eq!(report.run.counts[0].quarantined, 1, "{time}");
+        assert_eq!(report.run.outcomes.len(), 1, "{time}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_ends_within_a_line_holds_the_watermark() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &[OLD]);
+    let cut = format!("{OLD}\n{}", &NEW[..NEW.len() - 9]);
+    std::fs::write(folder.join("Patient.ndjson"), cut).unwrap();
+    manifest(&folder, "2026-05-01T00:00:00Z");
+    let report = ingest(&lake, &[folder]).await.unwrap();
+    assert!(report.run.watermarks.is_empty());
+    assert!(report.warnings.iter().any(|text| text.contains("ends within a line")), "{:?}", report.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_that_a_lake_gives_its_data_stays() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.path("small-v1/Patient.ndjson")]).await.unwrap();
+    let server = bench.server().await;
+    export(&server, &lake, &part()).await.unwrap();
+    assert_eq!(ask(&lake, "SELECT DISTINCT __source FROM Condition").await.unwrap(), [["local"]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

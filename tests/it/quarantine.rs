@@ -60,6 +60,26 @@ async fn a_bad_bundle_of_deletions_is_quarantined_and_its_good_entries_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refused_lines_of_any_length_are_quarantined() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let long = |megabytes: usize| {
+        format!(r#"{{"resourceType":"Binary","id":"_","data":"{}"}}"#, "A".repeat(megabytes << 20))
+    };
+    let lines: Vec<String> = (0..6).map(|_| long(9)).chain([long(70)]).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let folder = write_lines(&bench.path("in"), "Binary.ndjson", &lines);
+    let report = ingest(&lake, &[folder]).await.unwrap();
+    assert_eq!(report.run.counts[0].quarantined, 7);
+    let kept = "SELECT count(*), count(content), min(length(encode(content, 'hex'))) = 2 * min(byte_length) FROM _quarantine";
+    assert_eq!(
+        ask(&lake, kept).await.unwrap(),
+        [["7", "6", "true"]],
+        "the longest lies in its raw file alone"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_without_one_readable_line_holds_the_watermark() {
     let bench = Bench::new();
     let lake = bench.lake("lake");

@@ -149,7 +149,10 @@ impl Builder {
 }
 
 /// `base` with a path that ends with `/`, so that relative references are resolved below it.
-fn checked_base(mut base: Url) -> Result<Url, Error> {
+///
+/// # Errors
+/// [`ErrorKind::Config`] for what is no address of a FHIR server, or holds secrets, which would be sent and stored.
+pub fn checked_base(mut base: Url) -> Result<Url, Error> {
     let refused = |what: &str| Err(Error::new(ErrorKind::Config, what));
     if !matches!(base.scheme(), "http" | "https") {
         return refused("the base URL is neither http nor https");

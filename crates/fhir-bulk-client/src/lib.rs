@@ -55,7 +55,7 @@ mod outcome;
 
 pub use auth::Secret;
 pub use capability::Capability;
-pub use client::{Builder, BulkClient};
+pub use client::{Builder, BulkClient, checked_base};
 pub use error::{Error, ErrorKind};
 pub use export::{
     Download, DownloadSummary, ExportRequest, KickOff, Level, Link, Manifest, ManifestPages, OutputFile,

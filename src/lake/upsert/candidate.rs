@@ -32,18 +32,21 @@ pub struct Version {
 }
 
 impl Version {
-    /// Whether this version takes the place of `other`, which came before it: the later `lastUpdated` wins; where they
-    /// are equal, or one is missing, the later transaction time; then the one that came later.
+    /// Whether this version takes the place of `other`, which came before it: the later `lastUpdated` wins, then the
+    /// later transaction time, then the one that came later.
     pub fn replaces(&self, other: &Self) -> bool {
-        match (self.last_updated, other.last_updated) {
-            (Some(ours), Some(theirs)) if ours != theirs => ours > theirs,
-            _ => self.transaction_time >= other.transaction_time,
-        }
+        (self.as_of(), self.transaction_time) >= (other.as_of(), other.transaction_time)
     }
 
     /// Whether a deletion at `deleted_at` covers this version. Tombstones are kept in microseconds, so these decide.
     pub fn is_deleted_at(&self, deleted_at: Instant) -> bool {
-        self.last_updated.or(self.transaction_time).is_some_and(|at| at.micros() <= deleted_at.micros())
+        self.as_of().is_some_and(|at| at.micros() <= deleted_at.micros())
+    }
+
+    /// The latest instant at which the version is known to have been the server's: `lastUpdated`, or where the server
+    /// gives none, the transaction time. One key for both makes the order a total one, whatever is missing where.
+    fn as_of(&self) -> Option<Instant> {
+        self.last_updated.or(self.transaction_time)
     }
 }
 
@@ -112,6 +115,14 @@ mod tests {
         let (old, new) = (version(None, MAY), version(Some(MAY), JUNE));
         assert!(new.replaces(&old) && !old.replaces(&new));
         assert!(old.replaces(&old));
+    }
+
+    #[test]
+    fn the_order_is_total_where_last_updated_is_missing_in_between() {
+        let (newest, undated, oldest) =
+            (version(Some(JUNE), JUNE), version(None, MAY), version(Some(MAY), JUNE));
+        assert!(newest.replaces(&undated) && newest.replaces(&oldest));
+        assert!(!undated.replaces(&newest) && !oldest.replaces(&newest));
     }
 
     #[test]

@@ -114,8 +114,10 @@ impl Manifest {
     /// [`ErrorKind::Protocol`] if it is no [instant](https://hl7.org/fhir/R4/datatypes.html#instant). Nothing may
     /// stand in for it then, the present time least of all: the next export would miss changes.
     pub fn transaction_instant(&self) -> Result<DateTime<FixedOffset>, Error> {
-        DateTime::parse_from_rfc3339(&self.transaction_time).map_err(|_| {
-            let literal = crate::outcome::one_line(&self.transaction_time);
+        let literal = self.transaction_time.as_str();
+        let instant = DateTime::parse_from_rfc3339(literal).ok().filter(|at| is_in_fhirs_form(literal, at));
+        instant.ok_or_else(|| {
+            let literal = crate::outcome::one_line(literal);
             Error::new(
                 ErrorKind::Protocol,
                 format!("the manifest's transactionTime {literal:?} is not an instant"),
@@ -132,6 +134,13 @@ impl Manifest {
             }
         }
     }
+}
+
+/// RFC 3339 takes a blank or a small letter for `T`, a small `z`, and offsets that no place has; FHIR takes none of them.
+fn is_in_fhirs_form(literal: &str, at: &DateTime<FixedOffset>) -> bool {
+    literal.as_bytes().get(10) == Some(&b'T')
+        && !literal.ends_with('z')
+        && at.offset().local_minus_utc().abs() <= 14 * 3600
 }
 
 fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
@@ -227,6 +236,15 @@ mod tests {
         assert_eq!(manifest.transaction_instant().unwrap().timestamp(), 1_795_453_974);
         let odd = Manifest::parse(br#"{"transactionTime":"yesterday"}"#).unwrap();
         insta::assert_snapshot!(odd.transaction_instant().unwrap_err(), @r#"the manifest's transactionTime "yesterday" is not an instant"#);
+        for literal in [
+            "2026-06-01 00:00:00Z",
+            "2026-06-01t00:00:00Z",
+            "2026-06-01T00:00:00z",
+            "2026-06-01T00:00:00+15:00",
+        ] {
+            let manifest = Manifest { transaction_time: literal.to_owned(), ..odd.clone() };
+            assert!(manifest.transaction_instant().is_err(), "{literal}");
+        }
     }
 
     #[test]
