@@ -14,7 +14,7 @@
 --   code_display STRING: display of the same coding, else the text of the concept, else the display of the reference
 --   start_time TIMESTAMP: when it was written (authoredOn); a partial date counts from its first moment
 --   end_time TIMESTAMP: until when it may be dispensed; a partial date counts to its last moment
---   is_as_needed BOOLEAN: whether the first dosage is to be taken as needed
+--   is_as_needed BOOLEAN: whether the first dosage is to be taken as needed; true also where it says for what (asNeededCodeableConcept)
 --   dosage_text STRING: the first dosage as text
 --   value_double DOUBLE: amount of the first dose of the first dosage
 --   value_unit STRING: its unit's code (UCUM where the server gives it), else its name
@@ -53,7 +53,7 @@ request AS (
       WHEN dispenseRequest.validityPeriod.end LIKE '%T%' THEN dispenseRequest.validityPeriod.__end_start
       ELSE dispenseRequest.validityPeriod.__end_end
     END AS end_time,
-    dosageInstruction[1]['asNeededBoolean'] AS is_as_needed,
+    dosageInstruction[1]['asNeededCodeableConcept'] IS NOT NULL OR dosageInstruction[1]['asNeededBoolean'] AS is_as_needed,
     dosageInstruction[1]['text'] AS dosage_text,
     dosageInstruction[1]['doseAndRate'][1]['doseQuantity'] AS dose,
     dispenseRequest.quantity AS dispense,

@@ -192,7 +192,10 @@ SELECT
   ) AS code_display,
   first_moment(r.body->>'authoredOn') AS start_time,
   last_moment(r.body->>'$.dispenseRequest.validityPeriod.end') AS end_time,
-  CAST(r.body->>'$.dosageInstruction[0].asNeededBoolean' AS BOOLEAN) AS is_as_needed,
+  CASE
+    WHEN (r.body->'$.dosageInstruction[0].asNeededCodeableConcept') IS NOT NULL THEN true
+    ELSE CAST(r.body->>'$.dosageInstruction[0].asNeededBoolean' AS BOOLEAN)
+  END AS is_as_needed,
   r.body->>'$.dosageInstruction[0].text' AS dosage_text,
   CAST(r.body->>'$.dosageInstruction[0].doseAndRate[0].doseQuantity.value' AS DOUBLE) AS value_double,
   coalesce(
