@@ -16,12 +16,12 @@
 --   end_time TIMESTAMP: when that ended; for a single instant the same as start_time; a partial date counts to its last moment
 --   issued_time TIMESTAMP: when the value was made available
 --   value_type STRING: the FHIR type of the value: Quantity, CodeableConcept, string, boolean, integer, Range, Ratio, SampledData, time, dateTime, Period; NULL without a value
---   value_comparator STRING: <, <=, >= or > where the value is a bound, not a measurement
+--   value_comparator STRING: <, <=, >= or > where a Quantity is a bound, not a measurement
 --   value_double DOUBLE: the number of a Quantity or an integer
 --   value_unit STRING: the unit's code (UCUM where the server gives it), else its name
 --   value_code_system STRING: system of the first coding of a CodeableConcept
 --   value_code STRING: code of the first coding of a CodeableConcept
---   value_text STRING: display of a CodeableConcept; a string, boolean, time or dateTime as written; a Ratio as a:b, a Range as a..b
+--   value_text STRING: display of a CodeableConcept; a string, boolean, time or dateTime as written; a Ratio as a:b, each with its comparator (<1:128), a Range as a..b
 --   interpretation_code STRING: first coding of the first interpretation, such as H, L or N
 --   reference_low DOUBLE: lower bound of the first reference range
 --   reference_high DOUBLE: upper bound of the first reference range
@@ -113,8 +113,8 @@ SELECT
   valueCodeableConcept.coding[1]['code'] AS value_code,
   coalesce(
     valueCodeableConcept.coding[1]['display'], valueCodeableConcept.text, valueString, CAST(valueBoolean AS STRING), valueTime, valueDateTime,
-    CASE WHEN valueRatio IS NOT NULL THEN concat(valueRatio.numerator.value, ':', valueRatio.denominator.value) END,
-    CASE WHEN valueRange IS NOT NULL THEN concat(valueRange.low.value, '..', valueRange.high.value) END
+    nullif(concat(valueRatio.numerator.comparator, valueRatio.numerator.value, ':', valueRatio.denominator.comparator, valueRatio.denominator.value), ':'),
+    nullif(concat(valueRange.low.value, '..', valueRange.high.value), '..')
   ) AS value_text,
   interpretation[1]['coding'][1]['code'] AS interpretation_code,
   referenceRange[1]['low']['__value_double'] AS reference_low,

@@ -153,8 +153,10 @@ SELECT
   coalesce(
     part->>'$.valueCodeableConcept.coding[0].display', part->>'$.valueCodeableConcept.text',
     part->>'valueString', part->>'valueBoolean', part->>'valueTime', part->>'valueDateTime',
-    (part->>'$.valueRatio.numerator.value') || ':' || (part->>'$.valueRatio.denominator.value'),
-    CASE WHEN (part->'valueRange') IS NOT NULL THEN concat(part->>'$.valueRange.low.value', '..', part->>'$.valueRange.high.value') END
+    nullif(concat(
+      part->>'$.valueRatio.numerator.comparator', part->>'$.valueRatio.numerator.value', ':',
+      part->>'$.valueRatio.denominator.comparator', part->>'$.valueRatio.denominator.value'), ':'),
+    nullif(concat(part->>'$.valueRange.low.value', '..', part->>'$.valueRange.high.value'), '..')
   ) AS value_text,
   part->>'$.interpretation[0].coding[0].code' AS interpretation_code,
   CAST(part->>'$.referenceRange[0].low.value' AS DOUBLE) AS reference_low,
