@@ -8,7 +8,7 @@ use fhirlake::query::{Pin, Session};
 use fhirlake::views;
 use sqllogictest::{DBOutput, DefaultColumnType, Runner};
 
-use crate::fixture::{Bench, export, group, ingest, one, rows};
+use crate::fixture::{Bench, export, group, ingest, one, rows, write_lines};
 
 /// A lake as sqllogictest asks it.
 struct Asked(Session);
@@ -81,6 +81,39 @@ async fn the_grain_of_the_cohort_holds_with_members_in_it() {
     let view = views::get("cohort_members").unwrap();
     assert_eq!(one(&lake, &view.grain).await, "9");
     assert_eq!(one(&lake, "SELECT count(*) FROM cohort_members").await, "9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_who_was_deleted_is_a_member_again_only_when_the_patient_is_there_again() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let server = bench.server().await;
+    export(&server, &lake, &group("half")).await.unwrap();
+    let id = one(&lake, "SELECT min(patient_id) FROM cohort_members").await;
+    let grain = &views::get("cohort_members").unwrap().grain;
+    let is_member = format!("SELECT count(*) FROM cohort_members WHERE patient_id = '{id}'");
+    assert_eq!(one(&lake, &is_member).await, "1");
+
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","type":"transaction","meta":{{"lastUpdated":"2026-03-01T00:00:00Z"}},"entry":[{{"request":{{"method":"DELETE","url":"Patient/{id}"}}}}]}}"#
+    );
+    let gone = write_lines(&bench.path("gone"), "deleted/Bundle.ndjson", &[&bundle]);
+    server.update(|data| data.apply(&gone)).unwrap();
+    export(&server, &lake, &group("half")).await.unwrap();
+    assert_eq!(one(&lake, &is_member).await, "0");
+    assert_eq!(one(&lake, grain).await, one(&lake, "SELECT count(*) FROM cohort_members").await);
+    // What came with the Group stays on record.
+    let recorded = format!("SELECT count(*) FROM _members WHERE patient_id = '{id}' AND left_export IS NULL");
+    assert_eq!(one(&lake, &recorded).await, "1");
+
+    // Another pipeline brings the patient back: no run of the Group takes part in it.
+    let patient = format!(
+        r#"{{"resourceType":"Patient","id":"{id}","meta":{{"lastUpdated":"2026-04-01T00:00:00Z"}}}}"#
+    );
+    let back = write_lines(&bench.path("back"), "Patient.ndjson", &[&patient]);
+    ingest(&lake, &[back]).await.unwrap();
+    assert_eq!(one(&lake, &is_member).await, "1");
+    assert_eq!(one(&lake, grain).await, one(&lake, "SELECT count(*) FROM cohort_members").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
