@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod format;
+mod functions;
 pub mod lineage;
 pub mod session;
 

@@ -11,6 +11,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
 use super::catalog::LakeSchema;
+use super::functions::percent_decode;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
@@ -50,6 +51,7 @@ impl Session {
         config.options_mut().sql_parser.enable_ident_normalization = false;
         config.options_mut().sql_parser.dialect = Dialect::Databricks;
         let context = SessionContext::new_with_config(config);
+        context.register_udf(percent_decode());
         let schema = LakeSchema::new(lake.root.clone(), versions, context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
