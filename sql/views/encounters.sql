@@ -16,14 +16,16 @@
 --   reason_display STRING: display of that coding, else the text of the reason
 --   admit_source_code STRING: first coding of where the patient came from
 --   discharge_disposition_code STRING: first coding of where the patient went
---   practitioner_id STRING: id of the first participant who is a Practitioner; a reference by identifier counts where exactly one has it
+--   practitioner_id STRING: id of the first participant who is a Practitioner; a reference by identifier counts where exactly one has it and needs no type
 --   organization_id STRING: id of the Organization that is responsible; a reference by identifier counts where exactly one has it
 --   organization_name STRING: display of that reference
 --   last_updated TIMESTAMP: when the server last changed the resource
 WITH practitioner AS (
+  -- Keys as a search has them: `system|value`, `|value` without a system, and `value` whatever the system. A value that has
+  -- a bar gets no key of the last kind, for it would read as one of the first.
   SELECT identifier_key, max(id) AS practitioner_id
   FROM (
-    SELECT id, coalesce(item['system'], '') || '|' || item['value'] AS identifier_key
+    SELECT id, unnest([coalesce(item['system'], '') || '|' || item['value'], CASE WHEN item['value'] NOT LIKE '%|%' THEN item['value'] END]) AS identifier_key
     FROM (SELECT id, unnest(identifier) AS item FROM Practitioner)
   )
   GROUP BY identifier_key
@@ -32,11 +34,25 @@ WITH practitioner AS (
 organization AS (
   SELECT identifier_key, max(id) AS organization_id
   FROM (
-    SELECT id, coalesce(item['system'], '') || '|' || item['value'] AS identifier_key
+    SELECT id, unnest([coalesce(item['system'], '') || '|' || item['value'], CASE WHEN item['value'] NOT LIKE '%|%' THEN item['value'] END]) AS identifier_key
     FROM (SELECT id, unnest(identifier) AS item FROM Organization)
   )
   GROUP BY identifier_key
   HAVING count(DISTINCT id) = 1
+),
+identified AS (
+  -- The first participant whose type nothing says, but whose identifier exactly one Practitioner has.
+  SELECT encounter_id, min(place) AS place, first_value(practitioner_id ORDER BY place) AS practitioner_id
+  FROM practitioner
+  JOIN (
+    SELECT
+      id AS encounter_id,
+      unnest(array_transform(participant, p -> CASE WHEN coalesce(p['individual']['__reference_type'], p['individual']['type']) IS NULL
+        THEN coalesce(p['individual']['identifier']['system'], '') || '|' || p['individual']['identifier']['value'] END)) AS identifier_key,
+      unnest(generate_series(1, CAST(array_length(participant) AS BIGINT))) AS place
+    FROM Encounter
+  ) AS participant ON participant.identifier_key = practitioner.identifier_key
+  GROUP BY encounter_id
 ),
 encounter AS (
   SELECT
@@ -53,13 +69,19 @@ encounter AS (
     reasonCode[1]['text'] AS reason_text,
     hospitalization.admitSource.coding[1]['code'] AS admit_source_code,
     hospitalization.dischargeDisposition.coding[1]['code'] AS discharge_disposition_code,
-    array_filter(participant, p -> coalesce(p['individual']['__reference_type'], p['individual']['type']) = 'Practitioner')[1]['individual'] AS individual,
+    place,
+    participant[place]['individual'] AS individual,
     serviceProvider,
     meta.__lastUpdated_start AS last_updated
-  FROM Encounter
+  FROM (
+    SELECT
+      *,
+      CAST(array_position(array_transform(participant, p -> coalesce(p['individual']['__reference_type'], p['individual']['type'])), 'Practitioner') AS BIGINT) AS place
+    FROM Encounter
+  )
 )
 SELECT
-  encounter_id,
+  encounter.encounter_id,
   patient_id,
   part_of_encounter_id,
   status,
@@ -73,14 +95,20 @@ SELECT
   coalesce(reason_coding['display'], reason_text) AS reason_display,
   admit_source_code,
   discharge_disposition_code,
-  coalesce(individual['__reference_id'], practitioner.practitioner_id) AS practitioner_id,
+  CASE
+    WHEN identified.place < encounter.place OR encounter.place IS NULL THEN identified.practitioner_id
+    ELSE coalesce(individual['__reference_id'], practitioner.practitioner_id)
+  END AS practitioner_id,
   coalesce(serviceProvider['__reference_id'], organization.organization_id) AS organization_id,
   serviceProvider['display'] AS organization_name,
   last_updated
 FROM encounter
+LEFT JOIN identified ON identified.encounter_id = encounter.encounter_id
 LEFT JOIN practitioner ON practitioner.identifier_key = coalesce(
-  nullif(split_part(individual['reference'], 'Practitioner?identifier=', 2), ''),
+  CASE WHEN individual['__reference_type'] = 'Practitioner'
+    THEN nullif(percent_decode(split_part(individual['reference'], 'Practitioner?identifier=', 2)), '') END,
   coalesce(individual['identifier']['system'], '') || '|' || individual['identifier']['value'])
 LEFT JOIN organization ON organization.identifier_key = coalesce(
-  nullif(split_part(serviceProvider['reference'], 'Organization?identifier=', 2), ''),
+  CASE WHEN serviceProvider['__reference_type'] = 'Organization'
+    THEN nullif(percent_decode(split_part(serviceProvider['reference'], 'Organization?identifier=', 2)), '') END,
   coalesce(serviceProvider['identifier']['system'], '') || '|' || serviceProvider['identifier']['value'])

@@ -26,9 +26,11 @@
 --   practitioner_id STRING: id of the Practitioner who asked for it; a reference by identifier counts where exactly one has it
 --   last_updated TIMESTAMP: when the server last changed the resource
 WITH practitioner AS (
+  -- Keys as a search has them: `system|value`, `|value` without a system, and `value` whatever the system. A value that has
+  -- a bar gets no key of the last kind, for it would read as one of the first.
   SELECT identifier_key, max(id) AS practitioner_id
   FROM (
-    SELECT id, coalesce(item['system'], '') || '|' || item['value'] AS identifier_key
+    SELECT id, unnest([coalesce(item['system'], '') || '|' || item['value'], CASE WHEN item['value'] NOT LIKE '%|%' THEN item['value'] END]) AS identifier_key
     FROM (SELECT id, unnest(identifier) AS item FROM Practitioner)
   )
   GROUP BY identifier_key
@@ -94,6 +96,7 @@ SELECT
 FROM request
 LEFT JOIN medication ON medication.medication_id = request.medication_id
 LEFT JOIN practitioner ON practitioner.identifier_key = coalesce(
-  nullif(split_part(requester['reference'], 'Practitioner?identifier=', 2), ''),
+  CASE WHEN requester['__reference_type'] = 'Practitioner'
+    THEN nullif(percent_decode(split_part(requester['reference'], 'Practitioner?identifier=', 2)), '') END,
   CASE WHEN coalesce(requester['__reference_type'], requester['type'], 'Practitioner') = 'Practitioner'
     THEN coalesce(requester['identifier']['system'], '') || '|' || requester['identifier']['value'] END)

@@ -14,18 +14,19 @@ CREATE MACRO last_moment(s) AS CASE length(s)
 -- absolute reference is foreign.
 CREATE MACRO id_of(reference, type) AS nullif(regexp_extract(reference, '^' || type || '/([A-Za-z0-9.-]{1,64})(/_history/[^/]+)?$', 1), '');
 
--- The id of the only resource of a type that has an identifier, given as system|value.
+-- The id of the only resource of a type that has an identifier, given as in a search: system|value, |value of one without a
+-- system, or a value of any system.
 CREATE MACRO id_by_identifier(wanted, wanted_type) AS (
   SELECT CASE WHEN count(DISTINCT owner.id) = 1 THEN min(owner.id) END
   FROM (SELECT id, unnest(from_json(body->'identifier', '["JSON"]')) AS item FROM resource WHERE type = wanted_type) AS owner
-  WHERE coalesce(item->>'system', '') || '|' || (item->>'value') = wanted
+  WHERE CASE WHEN contains(wanted, '|') THEN coalesce(item->>'system', '') || '|' ELSE '' END || (item->>'value') = wanted
 );
 CREATE MACRO target_type(reference) AS coalesce(
   nullif(regexp_extract(reference->>'reference', '^([A-Z][A-Za-z]+)[/?]', 1), ''), reference->>'type');
 CREATE MACRO id_of_any(reference, type) AS CASE WHEN coalesce(target_type(reference), type) = type THEN coalesce(
   id_of(reference->>'reference', type),
   id_by_identifier(coalesce(
-    nullif(split_part(reference->>'reference', type || '?identifier=', 2), ''),
+    nullif(url_decode(regexp_extract(reference->>'reference', '^' || type || '[?]identifier=(.+)$', 1)), ''),
     coalesce(reference->>'$.identifier.system', '') || '|' || (reference->>'$.identifier.value')), type)
 ) END;
 
@@ -73,6 +74,23 @@ FROM (
   WHERE type = 'Patient'
 );
 
+-- The first participant who says to be a Practitioner, or says nothing and has the identifier of one.
+CREATE VIEW practitioner_of_encounter AS
+SELECT id, first(practitioner_id ORDER BY place) AS practitioner_id
+FROM (
+  SELECT id, place, target_type(individual) AS said_type, id_of_any(individual, 'Practitioner') AS practitioner_id
+  FROM (
+    SELECT
+      id,
+      unnest(from_json(body->'participant', '["JSON"]'))->'individual' AS individual,
+      generate_subscripts(from_json(body->'participant', '["JSON"]'), 1) AS place
+    FROM resource
+    WHERE type = 'Encounter'
+  )
+)
+WHERE said_type = 'Practitioner' OR (said_type IS NULL AND practitioner_id IS NOT NULL)
+GROUP BY id;
+
 CREATE VIEW encounters AS
 SELECT
   id AS encounter_id,
@@ -89,20 +107,13 @@ SELECT
   coalesce(body->>'$.reasonCode[0].coding[0].display', body->>'$.reasonCode[0].text') AS reason_display,
   body->>'$.hospitalization.admitSource.coding[0].code' AS admit_source_code,
   body->>'$.hospitalization.dischargeDisposition.coding[0].code' AS discharge_disposition_code,
-  id_of_any(practitioner->'individual', 'Practitioner') AS practitioner_id,
+  practitioner_id,
   id_of_any(body->'serviceProvider', 'Organization') AS organization_id,
   body->>'$.serviceProvider.display' AS organization_name,
   first_moment(body->>'$.meta.lastUpdated') AS last_updated
-FROM (
-  SELECT
-    *,
-    list_filter(
-      from_json(body->'participant', '["JSON"]'),
-      lambda x: regexp_matches(x->>'$.individual.reference', '(^|/)Practitioner[/?]') OR (x->>'$.individual.type') = 'Practitioner'
-    )[1] AS practitioner
-  FROM resource
-  WHERE type = 'Encounter'
-);
+FROM resource
+LEFT JOIN practitioner_of_encounter USING (id)
+WHERE type = 'Encounter';
 
 CREATE VIEW conditions AS
 SELECT
