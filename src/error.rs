@@ -67,6 +67,9 @@ pub enum Error {
         /// Parquet's own words.
         source: parquet::errors::ParquetError,
     },
+    /// The keys of a table, or those of a change.
+    #[error(transparent)]
+    Keys(#[from] delta_upsert::Error),
     /// Rows that do not fit their columns: a defect of the program or of a table that was changed by others.
     #[error("table {table}: {source}")]
     Arrow {
@@ -75,10 +78,10 @@ pub enum Error {
         /// Arrow's own words.
         source: arrow::error::ArrowError,
     },
-    /// A file of the lake that is not what its name says.
-    #[error("{path} in the lake is damaged: {reason}")]
+    /// A file of the lake, or one that it refers to, that is not what its name says.
+    #[error("{path} is damaged: {reason}")]
     Damaged {
-        /// Path, relative to the lake.
+        /// Its path: relative to the lake, or absolute outside of it.
         path: String,
         /// What is wrong with it.
         reason: String,

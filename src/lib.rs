@@ -16,6 +16,7 @@ pub mod query;
 pub mod raw;
 pub mod storage;
 pub mod views;
+pub mod workers;
 
 pub use error::{Error, Result};
 

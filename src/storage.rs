@@ -109,6 +109,11 @@ impl Root {
         self.sync(path).await
     }
 
+    /// Puts an object that can be made again: a loss of power may take it.
+    pub async fn put_rebuildable(&self, path: &str, content: impl Into<PutPayload>) -> Result<()> {
+        self.store.put(&Path::from(path), content.into()).await.map(drop).map_err(storage("write", path))
+    }
+
     /// An object's bytes, or `None` where there is none.
     pub async fn get(&self, path: &str) -> Result<Option<Bytes>> {
         match self.store.get(&Path::from(path)).await {
@@ -267,7 +272,8 @@ fn is_unfinished(path: &FilePath) -> bool {
     name.rsplit_once('#').is_some_and(|(_, n)| n.parse::<u32>().is_ok())
 }
 
-fn storage(operation: &'static str, path: &str) -> impl FnOnce(object_store::Error) -> Error {
+/// For `map_err`: an error of the store on a path of the lake.
+pub(crate) fn storage(operation: &'static str, path: &str) -> impl FnOnce(object_store::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::Storage { operation, path, source }
 }

@@ -12,7 +12,7 @@ use super::{Done, print, report};
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::lake::identity::Identity;
-use crate::pipeline::{self, ExportOptions, Report, Since};
+use crate::pipeline::{self, ExportOptions, Report, Settings, Since};
 use crate::query::{Format, Pin, Session, format};
 
 /// Synthetic patients by Synthea, and the same server's data some weeks later: see `sample/README.md`.
@@ -92,8 +92,13 @@ fn next_commands(lake: &str) -> [String; 3] {
 async fn export(server: &BulkServer, lake: &str) -> anyhow::Result<Report> {
     let client = BulkClient::builder(server.base_url()).build().map_err(Error::from)?;
     let identity = Identity::of_server(server.base_url(), Some("demo".to_owned())).as_demo();
-    let options =
-        ExportOptions { level: Level::System, types: Vec::new(), since: Since::Watermark, parallel: 4 };
+    let options = ExportOptions {
+        level: Level::System,
+        types: Vec::new(),
+        since: Since::Watermark,
+        parallel: 4,
+        settings: Settings::default(),
+    };
     let mut reports = pipeline::export(lake, &identity, &client, &options, &Shown::default()).await?;
     let report = reports.pop().context("the export has no run")?;
     for warning in &report.warnings {

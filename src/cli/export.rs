@@ -6,7 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{BulkClient, Level, Secret, Url};
 
-use super::options::{LakeOption, ReportFormat, duration};
+use super::options::{LakeOption, ReportFormat, RunOptions, duration};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::error::Error;
@@ -59,6 +59,8 @@ pub struct Export {
     /// The lake's short name for the server, the column __source [default: the host's name]
     #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
     alias: Option<String>,
+    #[command(flatten)]
+    run: RunOptions,
     /// How the run is reported
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
     format: ReportFormat,
@@ -100,7 +102,9 @@ impl Export {
         }
         let client = client.build().map_err(Error::from)?;
         let identity = Identity::of_server(self.server, self.alias);
-        let options = ExportOptions { level, types: self.types, since, parallel: usize::from(self.parallel) };
+        let parallel = usize::from(self.parallel);
+        let settings = self.run.settings();
+        let options = ExportOptions { level, types: self.types, since, parallel, settings };
         let done = pipeline::export(&self.lake.lake, &identity, &client, &options, &Shown::default()).await?;
         report::show_all(&done, self.format)
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use fhir_bulk_client::{Url, checked_base};
 
-use super::options::{LakeOption, ReportFormat};
+use super::options::{LakeOption, ReportFormat, RunOptions};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::error::Error;
@@ -34,6 +34,8 @@ pub struct Ingest {
     /// The lake's short name for the server, the column __source [default: local]
     #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
     alias: Option<String>,
+    #[command(flatten)]
+    run: RunOptions,
     /// How the run is reported
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
     format: ReportFormat,
@@ -44,7 +46,7 @@ impl Ingest {
     pub async fn run(self) -> anyhow::Result<Done> {
         let server = self.server_base.map(checked_base).transpose().map_err(Error::from)?;
         let identity = Identity::of_files(server, self.alias);
-        let options = IngestOptions { paths: self.paths };
+        let options = IngestOptions { paths: self.paths, settings: self.run.settings() };
         let reports = pipeline::ingest(&self.lake.lake, &identity, &options, &Shown::default()).await?;
         report::show_all(&reports, self.format)
     }

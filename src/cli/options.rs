@@ -4,12 +4,33 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::pipeline::Settings;
+use crate::raw::Encoding;
+
 /// The lake that a command works on.
 #[derive(Debug, Clone, Args)]
 pub struct LakeOption {
     /// The lake's folder
     #[arg(long, value_name = "FOLDER", env = "FHIRLAKE_LAKE")]
     pub lake: String,
+}
+
+/// How a run works.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct RunOptions {
+    /// How much memory the run takes, about
+    #[arg(long, value_name = "SIZE", default_value = "512MB", env = "FHIRLAKE_MEMORY", value_parser = size)]
+    memory: u64,
+    /// How raw files are kept: compressed with zstd in frames that can be read one by one, or as they came
+    #[arg(long, value_enum, default_value = "zstd", env = "FHIRLAKE_RAW")]
+    raw: Encoding,
+}
+
+impl RunOptions {
+    /// The settings of the run.
+    pub fn settings(&self) -> Settings {
+        Settings { memory: self.memory, raw: self.raw, ..Settings::default() }
+    }
 }
 
 /// How a command that reports tells it.
@@ -19,6 +40,22 @@ pub enum ReportFormat {
     Table,
     /// For programs.
     Json,
+}
+
+/// Reads `512MB`, `2GB`, or a number of bytes.
+pub fn size(text: &str) -> Result<u64, String> {
+    let hint = || "write a number and MB or GB, as in 512MB".to_owned();
+    let number_ends = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(number_ends);
+    let bytes: u64 = match unit.trim().to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "KB" | "K" | "KIB" => 1 << 10,
+        "MB" | "M" | "MIB" => 1 << 20,
+        "GB" | "G" | "GIB" => 1 << 30,
+        _ => return Err(hint()),
+    };
+    let number: u64 = number.parse().map_err(|_| hint())?;
+    number.checked_mul(bytes).filter(|size| *size > 0).ok_or_else(hint)
 }
 
 /// Reads `30s`, `10m`, `2h`, `1d`, or a number of seconds.
@@ -43,6 +80,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!((size("512MB"), size("2 GB"), size("100")), (Ok(512 << 20), Ok(2 << 30), Ok(100)));
+        for text in ["", "0", "much", "5TB", "-1MB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_units() {

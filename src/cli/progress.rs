@@ -70,7 +70,9 @@ impl Observer for Shown {
         let took = running.since.elapsed().as_secs_f64();
         let done = match step {
             Step::Export => String::new(),
-            Step::Download | Step::Copy | Step::Check => format!("{} ", HumanBytes(running.done)),
+            Step::Download | Step::Copy | Step::Check | Step::Stage => {
+                format!("{} ", HumanBytes(running.done))
+            }
             Step::Load => format!("{} tables ", running.done),
         };
         print::note(&format!("{}: {done}in {took:.1} s", name(step)));
@@ -103,7 +105,8 @@ fn name(step: Step) -> &'static str {
         Step::Export => "export on the server",
         Step::Download => "download",
         Step::Copy => "copy",
-        Step::Check => "check",
-        Step::Load => "load",
+        Step::Check => "compare",
+        Step::Stage => "stage",
+        Step::Load => "commit",
     }
 }

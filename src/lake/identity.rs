@@ -1,6 +1,7 @@
 //! `lake.json`: whose data a lake holds. A lake holds what **one** server shows to **one** identity; two of either would
 //! mix ids that mean different things.
 
+use fhir_definitions::FhirVersion;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -56,7 +57,7 @@ impl Identity {
     fn new(server: Option<Url>, alias: Option<String>, default_alias: &str) -> Self {
         Self {
             layout: LAYOUT,
-            fhir_version: fhir_definitions::FhirVersion::R4.number().to_owned(),
+            fhir_version: FhirVersion::R4.number().to_owned(),
             server: server.map(without_slash),
             alias_given: alias.is_some(),
             alias: alias.unwrap_or_else(|| default_alias.to_owned()),
@@ -93,7 +94,18 @@ impl Identity {
         }
     }
 
+    /// The FHIR version of the lake's tables.
+    pub fn fhir_version(&self) -> FhirVersion {
+        FhirVersion::from_fhir_version(&self.fhir_version).unwrap_or(FhirVersion::R4)
+    }
+
     pub(super) fn check_layout(&self) -> Result<()> {
+        if FhirVersion::from_fhir_version(&self.fhir_version).is_none() {
+            return Err(Error::Refused(format!(
+                "this lake holds FHIR {}, which this version of fhirlake does not know",
+                self.fhir_version
+            )));
+        }
         if self.layout == LAYOUT {
             return Ok(());
         }

@@ -5,15 +5,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
-use fhir_arrow::{Instant, parse_instant};
+use delta_upsert::{IdHash, Key};
+use fhir_arrow::LineError;
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
+use super::data_file;
 use super::exports::timestamp;
 use super::own::{self, Edit, OwnRow};
-use super::table::RunStamp;
-use crate::error::Result;
+use super::table::{RunStamp, Table};
+use crate::error::{Error, Result};
+use crate::raw::Line;
 use crate::storage::Root;
 
 pub(super) fn text(name: &str) -> Field {
@@ -97,31 +102,46 @@ impl OwnRow for DeletionRow {
     }
 }
 
-/// Resource type → id → the instant up to which its versions are deleted.
+/// The tombstones of some resources of one type.
 #[derive(Debug, Clone, Default)]
-pub struct Tombstones(HashMap<String, HashMap<String, Instant>>);
+pub struct Tombstones(HashMap<IdHash, i64>);
 
 impl Tombstones {
-    /// Adds one; of two for the same resource the later stands.
-    pub fn add(&mut self, resource_type: &str, id: &str, deleted_at: Instant) {
-        let of_type = self.0.entry(resource_type.to_owned()).or_default();
-        let stands = of_type.entry(id.to_owned()).or_insert(deleted_at);
-        *stands = deleted_at.max(*stands);
-    }
-
-    /// Until when a resource is deleted.
-    pub fn of(&self, resource_type: &str, id: &str) -> Option<Instant> {
-        self.0.get(resource_type)?.get(id).copied()
-    }
-
-    fn from_rows(rows: &[DeletionRow]) -> Self {
+    /// Those of the ids that sorted keys have.
+    pub async fn of(root: &Root, resource_type: &str, keys: &[Key]) -> Result<Self> {
         let mut all = Self::default();
-        for row in rows {
-            if let Some(deleted_at) = parse_instant(&row.deleted_at.to_rfc3339()) {
-                all.add(&row.resource_type, &row.id, deleted_at);
+        let Some(table) = Table::open(root, DeletionRow::TABLE).await? else { return Ok(all) };
+        let columns = ["resource_type", "id", "deleted_at"];
+        for file in table.files()? {
+            let mut batches = data_file::read(&table, &file, Some(&columns)).await?;
+            while let Some(batch) = batches.next().await {
+                let batch = batch.map_err(Error::parquet(DeletionRow::TABLE, "read"))?;
+                all.add(&batch, resource_type, keys).ok_or_else(|| Error::Damaged {
+                    path: format!("tables/{}/{}", DeletionRow::TABLE, file.path),
+                    reason: "its columns are not those of tombstones".to_owned(),
+                })?;
             }
         }
-        all
+        Ok(all)
+    }
+
+    fn add(&mut self, batch: &RecordBatch, resource_type: &str, keys: &[Key]) -> Option<()> {
+        let types = batch.column_by_name("resource_type")?.as_string_opt::<i32>()?;
+        let ids = batch.column_by_name("id")?.as_string_opt::<i32>()?;
+        let times = batch.column_by_name("deleted_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        for row in (0..batch.num_rows()).filter(|row| types.value(*row) == resource_type) {
+            let id = IdHash::of(ids.value(row));
+            if keys.binary_search_by(|key| key.id.cmp(&id)).is_ok() {
+                let stands = self.0.entry(id).or_insert(i64::MIN);
+                *stands = times.value(row).max(*stands);
+            }
+        }
+        Some(())
+    }
+
+    /// Whether a version of a resource, of that many microseconds since 1970, is deleted.
+    pub fn covers(&self, id: IdHash, at: i64) -> bool {
+        self.0.get(&id).is_some_and(|deleted_at| at <= *deleted_at)
     }
 }
 
@@ -144,10 +164,14 @@ pub async fn record_tombstones(root: &Root, run: &RunStamp, rows: &[DeletionRow]
     // A run that recorded them before it was interrupted no longer knows which were new.
     let mut new = types(rows);
     let version = own::edit(root, run, async |table| {
-        let standing = Tombstones::from_rows(&own::rows_of(table).await?);
+        let mut standing: HashMap<(String, String), DateTime<Utc>> = HashMap::new();
+        for row in own::rows_of::<DeletionRow>(table).await? {
+            let stands = standing.entry((row.resource_type, row.id)).or_insert(row.deleted_at);
+            *stands = row.deleted_at.max(*stands);
+        }
         let says_more = |row: &&DeletionRow| {
-            let before = standing.of(&row.resource_type, &row.id);
-            before.is_none_or(|before| before.micros() < row.deleted_at.timestamp_micros())
+            let before = standing.get(&(row.resource_type.clone(), row.id.clone()));
+            before.is_none_or(|before| *before < row.deleted_at)
         };
         let rows: Vec<_> = rows.iter().filter(says_more).cloned().collect();
         new = types(&rows);
@@ -155,11 +179,6 @@ pub async fn record_tombstones(root: &Root, run: &RunStamp, rows: &[DeletionRow]
     })
     .await?;
     Ok(Recorded { new, version })
-}
-
-/// The tombstones that stand.
-pub async fn tombstones(root: &Root) -> Result<Tombstones> {
-    Ok(Tombstones::from_rows(&own::rows::<DeletionRow>(root).await?))
 }
 
 /// `_quarantine`: a line that could not become a row.
@@ -192,7 +211,32 @@ pub struct QuarantineRow {
 
 impl QuarantineRow {
     /// The longest line, in bytes, that is kept in the table too and not in its raw file alone.
-    pub const MAX_CONTENT: u64 = 64 << 20;
+    pub const MAX_CONTENT: usize = 64 << 20;
+
+    /// The row of a line that is refused.
+    pub fn new(
+        export_id: &str,
+        raw_file: &str,
+        line: &Line<'_>,
+        resource_type: Option<String>,
+        id: Option<String>,
+        error: &LineError,
+    ) -> Self {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Self {
+            export_id: export_id.to_owned(),
+            resource_type,
+            id,
+            raw_file: raw_file.to_owned(),
+            line_number: signed(line.number),
+            byte_offset: signed(line.offset),
+            byte_length: signed(line.bytes.len() as u64),
+            element_path: error.element_path.clone(),
+            issue_code: error.code.to_string(),
+            reason: error.reason.clone(),
+            content: (line.bytes.len() <= Self::MAX_CONTENT).then(|| line.bytes.to_vec()),
+        }
+    }
 }
 
 /// Bytes as arrow-json reads them.

@@ -6,6 +6,7 @@
 pub mod data_file;
 pub mod exports;
 pub mod identity;
+pub mod keys;
 pub mod ledger;
 pub mod members;
 pub mod own;
@@ -16,6 +17,7 @@ pub mod upsert;
 
 use crate::error::{Error, Result};
 use crate::storage::{Created, Root};
+use fhir_definitions::Definitions;
 use identity::Identity;
 
 /// The object that makes a folder a lake.
@@ -77,6 +79,13 @@ impl Lake {
             self.root.put(IDENTITY, written()?).await?;
         }
         Ok(())
+    }
+}
+
+impl Lake {
+    /// The definitions of the FHIR version that the lake holds.
+    pub fn definitions(&self) -> &'static Definitions {
+        Definitions::of(self.identity.fhir_version())
     }
 }
 

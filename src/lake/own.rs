@@ -3,18 +3,16 @@
 //! One invariant: a run's rows are in a table once. The application transaction says whether they are there already,
 //! and whoever loses a race reads the table again before trying again.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::json::{LineDelimitedWriter, ReaderBuilder};
-use deltalake::kernel::Action;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::data_file::{DataFileWriter, FileNames, read_all};
+use super::data_file::{DataFileWriter, FileNames, NewFile, Parts, read_all};
 use super::table::{Commit, DataFile, RunStamp, Table};
 use crate::error::{Error, Result};
 use crate::storage::Root;
@@ -61,34 +59,31 @@ pub async fn rows_of<R: OwnRow>(table: &Table) -> Result<Vec<R>> {
 }
 
 /// Appends rows in one commit of the run. Returns the version that holds them; `None` without rows.
-pub async fn append<R: OwnRow + Clone>(root: &Root, run: &RunStamp, new: &[R]) -> Result<Option<u64>> {
-    let chunks: Vec<_> =
-        (0..new.len()).step_by(CHUNK).map(|first| first..new.len().min(first + CHUNK)).collect();
-    append_from(root, run, &chunks, async |range| Ok(new[range].to_vec())).await
-}
-
-/// Appends rows that are read some at a time, so that no more than one of the `chunks` is held. Otherwise as [`append`].
-pub async fn append_from<R: OwnRow>(
-    root: &Root,
-    run: &RunStamp,
-    chunks: &[Range<usize>],
-    mut read: impl AsyncFnMut(Range<usize>) -> Result<Vec<R>>,
-) -> Result<Option<u64>> {
-    if chunks.is_empty() {
+pub async fn append<R: OwnRow>(root: &Root, run: &RunStamp, new: &[R]) -> Result<Option<u64>> {
+    if new.is_empty() {
         return Ok(None);
     }
-    let schema = Arc::new(R::schema());
+    let file = write(root, run, new).await?;
+    append_files::<R>(root, run, vec![file]).await
+}
+
+/// Appends the rows of files that are in their places already. Otherwise as [`append`].
+pub async fn append_files<R: OwnRow>(
+    root: &Root,
+    run: &RunStamp,
+    files: Vec<NewFile>,
+) -> Result<Option<u64>> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let schema = R::schema();
     for attempt in 0..ATTEMPTS {
         let mut table = open_or_create::<R>(root, &schema).await?;
         if table.done_by(run).await? {
+            table.discard(&files).await;
             return Ok(Some(table.version()));
         }
-        let mut writer =
-            DataFileWriter::new(&table, &FileNames::of(run), Arc::clone(&schema), Arc::default())?;
-        for chunk in chunks {
-            writer.write(&encode(&schema, &read(chunk.clone()).await?)?)?;
-        }
-        match commit(&mut table, run, Vec::new(), writer).await? {
+        match table.commit(Vec::new(), files.clone(), run).await? {
             Commit::Done(version) => return Ok(Some(version)),
             Commit::Lost => back_off(attempt).await,
         }
@@ -113,19 +108,29 @@ pub async fn edit<R: OwnRow>(
         let (remove, new) = match decide(&table).await? {
             Edit::Keep => return Ok(Some(table.version())),
             Edit::Append(new) => (Vec::new(), new),
-            Edit::Replace(new) => (table.files()?.iter().map(DataFile::remove).collect(), new),
+            Edit::Replace(new) => (table.files()?.iter().filter_map(DataFile::remove).collect(), new),
         };
-        let mut writer =
-            DataFileWriter::new(&table, &FileNames::of(run), Arc::clone(&schema), Arc::default())?;
-        for chunk in new.chunks(CHUNK) {
-            writer.write(&encode(&schema, chunk)?)?;
-        }
-        match commit(&mut table, run, remove, writer).await? {
+        let file = write(root, run, &new).await?;
+        match table.commit(remove, vec![file.clone()], run).await? {
             Commit::Done(version) => return Ok(Some(version)),
-            Commit::Lost => back_off(attempt).await,
+            Commit::Lost => table.discard(&[file]).await,
         }
+        back_off(attempt).await;
     }
     Err(contended::<R>())
+}
+
+/// Writes rows to a file of the table, which no commit names yet.
+pub async fn write<R: OwnRow>(root: &Root, run: &RunStamp, rows: &[R]) -> Result<NewFile> {
+    let schema = Arc::new(R::schema());
+    let name = FileNames::new(run).next();
+    let mut writer = DataFileWriter::new(R::TABLE, name, Arc::clone(&schema), Arc::default())?;
+    for chunk in rows.chunks(CHUNK) {
+        writer.write(&encode(&schema, chunk)?)?;
+    }
+    let (part, file) = writer.finish()?;
+    Parts::new(root).place([part]).await?;
+    Ok(file)
 }
 
 async fn open_or_create<R: OwnRow>(root: &Root, schema: &Schema) -> Result<Table> {
@@ -133,22 +138,6 @@ async fn open_or_create<R: OwnRow>(root: &Root, schema: &Schema) -> Result<Table
         Some(table) => Ok(table),
         None => Table::create(root, R::TABLE, schema, &[]).await,
     }
-}
-
-/// Commits a file's rows; a lost race leaves no file behind.
-async fn commit(
-    table: &mut Table,
-    run: &RunStamp,
-    remove: Vec<Action>,
-    new: DataFileWriter,
-) -> Result<Commit> {
-    let file = new.finish().await?;
-    let path = file.add.path.clone();
-    let committed = table.commit(remove, vec![file], run).await?;
-    if committed == Commit::Lost {
-        table.discard(&[path]).await;
-    }
-    Ok(committed)
 }
 
 fn contended<R: OwnRow>() -> Error {
@@ -161,7 +150,8 @@ pub async fn back_off(attempt: u32) {
     tokio::time::sleep(Duration::from_millis((20 << attempt.min(6)) + jitter)).await;
 }
 
-fn encode<R: OwnRow>(schema: &SchemaRef, rows: &[R]) -> Result<RecordBatch> {
+/// Rows as columns.
+pub(super) fn encode<R: OwnRow>(schema: &SchemaRef, rows: &[R]) -> Result<RecordBatch> {
     let encoded = || {
         let mut decoder =
             ReaderBuilder::new(Arc::clone(schema)).with_batch_size(rows.len().max(1)).build_decoder()?;

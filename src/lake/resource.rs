@@ -44,8 +44,8 @@ pub fn resource_type(table: &str) -> &str {
 
 impl ResourceTable {
     /// The table of that name.
-    pub fn new(name: &str) -> Result<Self> {
-        let elements = TableSchema::new(Definitions::r4(), resource_type(name))?;
+    pub fn new(definitions: &Definitions, name: &str) -> Result<Self> {
+        let elements = TableSchema::new(definitions, resource_type(name))?;
         let mut fields: Vec<_> = elements.arrow().fields().iter().cloned().collect();
         fields.extend(lineage_fields().into_iter().map(Arc::new));
         let mut indexed = vec!["id".to_owned(), "meta.lastUpdated".to_owned()];

@@ -55,13 +55,19 @@ pub struct DataFile {
     pub size: u64,
     /// Rows.
     pub rows: u64,
-    remove: Remove,
+    /// None of a file that no commit has named yet.
+    remove: Option<Remove>,
 }
 
 impl DataFile {
-    /// The action that takes the file out of the table.
-    pub fn remove(&self) -> Action {
-        Action::Remove(self.remove.clone())
+    /// A file that no commit has named yet.
+    pub fn of_new(file: &NewFile) -> Self {
+        Self { path: Path::from(file.path()), size: file.size(), rows: file.rows, remove: None }
+    }
+
+    /// The action that takes the file out of the table, if it is in it.
+    pub fn remove(&self) -> Option<Action> {
+        self.remove.clone().map(Action::Remove)
     }
 }
 
@@ -177,7 +183,7 @@ impl Table {
                 path: file.object_store_path(),
                 size: u64::try_from(file.size()).unwrap_or_default(),
                 rows: file.num_records().unwrap_or_default() as u64,
-                remove,
+                remove: Some(remove),
             })
         });
         files.collect()
@@ -188,11 +194,9 @@ impl Table {
         Ok(self.files()?.iter().map(|file| file.rows).sum())
     }
 
-    /// Commits the run's changes on top of the open version, and opens the version that holds them.
+    /// Commits the run's changes on top of the open version, and opens the version that holds them. The new files are in
+    /// their places already, durably.
     pub async fn commit(&mut self, remove: Vec<Action>, new: Vec<NewFile>, run: &RunStamp) -> Result<Commit> {
-        for file in &new {
-            self.root.sync(&format!("tables/{}/{}", self.name, file.add.path)).await?;
-        }
         let actions = remove.into_iter().chain(new.into_iter().map(|file| Action::Add(file.add))).collect();
         let properties = CommitProperties::default()
             .with_application_transaction(Transaction::new(run.application(), run.seq))
@@ -226,12 +230,17 @@ impl Table {
         Ok(Commit::Done(version))
     }
 
-    /// Removes files that a lost commit would have added.
-    pub async fn discard(&self, paths: &[String]) {
-        let store = self.delta.log_store().object_store(None);
-        for path in paths {
-            if let Err(error) = store.delete(&Path::from(path.as_str())).await {
-                tracing::warn!(table = self.name, path, %error, "a file of a lost commit could not be removed");
+    /// Removes files that no commit will name, with their keys.
+    pub async fn discard(&self, files: &[NewFile]) {
+        for file in files {
+            let data = format!("tables/{}/{}", self.name, file.path());
+            for path in [data, super::keys::path(&self.name, file.path())] {
+                match self.root.store().delete(&Path::from(path.as_str())).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => {
+                        tracing::warn!(path, %error, "a file that nothing refers to could not be removed")
+                    }
+                }
             }
         }
     }

@@ -3,16 +3,16 @@
 //! Bulk Data Access IG, "Response - Complete Status", `deleted`.
 
 use chrono::DateTime;
-use fhir_arrow::{Instant, is_legal_id, parse_instant};
+use fhir_arrow::{Instant, IssueCode, LineError, is_legal_id, parse_instant};
 use fhir_definitions::Definitions;
 use serde::Deserialize;
 
 use super::input::InputFile;
 use crate::error::Result;
-use crate::lake::ledger::DeletionRow;
-use crate::lake::upsert::Refusal;
-use crate::raw::reader::{Blocks, Line};
-use crate::storage::Root;
+use crate::lake::Lake;
+use crate::lake::ledger::{DeletionRow, QuarantineRow};
+use crate::lake::stage::Tally;
+use crate::raw::{Blocks, Line, RawSource};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,32 +54,43 @@ pub struct DeletedAt {
 pub struct Deletions {
     /// One for each entry.
     pub rows: Vec<DeletionRow>,
-    /// Lines and entries that are none.
-    pub refused: Vec<Refusal>,
+    /// Lines that are none, or have entries that are none.
+    pub refused: Vec<QuarantineRow>,
+    /// The same, counted.
+    pub tally: Tally,
 }
 
 impl Deletions {
     /// Reads a file.
     pub async fn read(
         &mut self,
-        root: &Root,
-        index: usize,
+        lake: &Lake,
+        index: u32,
         file: &InputFile,
         export_id: &str,
         at: &DeletedAt,
     ) -> Result<()> {
-        let mut blocks = Blocks::new(root, &file.path, 0, file.byte_count);
+        let mut blocks = Blocks::whole(RawSource::open(&lake.root, &file.path).await?);
         while let Some(block) = blocks.next().await? {
             for line in block.lines() {
-                if let Err(reason) = self.take(&line, at, export_id) {
-                    self.refused.push(refusal(index, &line, reason));
+                if let Err(reason) = self.take(&line, at, export_id, lake.definitions()) {
+                    let error = refusal(reason);
+                    let bundle = Some("Bundle".to_owned());
+                    self.refused.push(QuarantineRow::new(export_id, &file.path, &line, bundle, None, &error));
+                    *self.tally.refused_of_file.entry(index).or_default() += 1;
                 }
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, line: &Line<'_>, at: &DeletedAt, export_id: &str) -> Result<(), String> {
+    fn take(
+        &mut self,
+        line: &Line<'_>,
+        at: &DeletedAt,
+        export_id: &str,
+        definitions: &Definitions,
+    ) -> Result<(), String> {
         let bundle: Bundle = serde_json::from_slice(line.bytes).map_err(|e| {
             format!("it is no Bundle of deletions: {:?} error in column {}", e.classify(), e.column())
         })?;
@@ -94,7 +105,7 @@ impl Deletions {
         let deleted_at = DateTime::from_timestamp_micros(at.micros()).ok_or("its time is out of range")?;
         let mut bad_entries = 0_usize;
         for entry in bundle.entry {
-            match entry.request.as_ref().and_then(deleted) {
+            match entry.request.as_ref().and_then(|request| deleted(request, definitions)) {
                 Some((resource_type, id)) => self.rows.push(DeletionRow {
                     resource_type,
                     id,
@@ -115,28 +126,18 @@ impl Deletions {
 }
 
 /// The resource that an entry deletes: the last two segments of its URL.
-fn deleted(request: &Request) -> Option<(String, String)> {
+fn deleted(request: &Request, definitions: &Definitions) -> Option<(String, String)> {
     if !request.method.eq_ignore_ascii_case("DELETE") {
         return None;
     }
     let mut segments = request.url.rsplit('/');
     let (id, resource_type) = (segments.next()?, segments.next()?);
-    (is_legal_id(id) && Definitions::r4().is_resource(resource_type))
+    (is_legal_id(id) && definitions.is_resource(resource_type))
         .then(|| (resource_type.to_owned(), id.to_owned()))
 }
 
-fn refusal(index: usize, line: &Line<'_>, reason: String) -> Refusal {
-    Refusal {
-        resource_type: Some("Bundle".to_owned()),
-        id: None,
-        file: u32::try_from(index).unwrap_or(u32::MAX),
-        line: line.number,
-        offset: line.offset,
-        length: line.bytes.len() as u64,
-        issue_code: "structure".to_owned(),
-        element_path: Some("Bundle.entry".to_owned()),
-        reason,
-    }
+fn refusal(reason: String) -> LineError {
+    LineError { code: IssueCode::Structure, reason, element_path: Some("Bundle.entry".to_owned()), offset: 0 }
 }
 
 #[cfg(test)]
@@ -148,7 +149,7 @@ mod tests {
         let line = Line { offset: 0, number: 1, bytes: line.as_bytes() };
         let start = parse_instant("2026-03-01T00:00:00Z").unwrap();
         let at = DeletedAt { manifest: of_manifest.and_then(parse_instant), started_at: start };
-        let result = deletions.take(&line, &at, "x");
+        let result = deletions.take(&line, &at, "x", Definitions::r4());
         (deletions, result)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fhir_arrow::parse_instant;
 use fhir_bulk_client::{BulkClient, Capability, ErrorKind, Level, redact};
-use fhir_definitions::FhirVersion;
+use fhir_definitions::{Definitions, FhirVersion};
 
 use super::input::Input;
 use super::jobs::{self, Completed};
@@ -13,6 +13,7 @@ use super::plan::{self, FULL, Scope};
 use super::progress::Observer;
 use super::report::Report;
 use super::run::{self, Run};
+use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
@@ -41,6 +42,8 @@ pub struct ExportOptions {
     pub since: Since,
     /// Files that are downloaded at a time.
     pub parallel: usize,
+    /// How the run works.
+    pub settings: Settings,
 }
 
 /// Exports a server into the lake at `location`, which is created where it is missing. Returns the runs that it took:
@@ -56,7 +59,7 @@ pub async fn export(
     options: &ExportOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Report>> {
-    let scope = scope(options)?;
+    let scope = scope(options, identity)?;
     let warnings = check_server(client).await?;
     let lake = Lake::admit(location, identity).await?;
     let _lease = run::lease(&lake.root, &plan::pipeline_of(&options.level)).await?;
@@ -76,7 +79,7 @@ pub async fn export(
             received => break received?,
         }
     };
-    reports.push(load(&lake, &run, &input, observer).await?);
+    reports.push(load(&lake, &run, &input, &options.settings, observer).await?);
     jobs::delete(client, &run).await?;
     Ok(reports)
 }
@@ -87,13 +90,15 @@ fn is_lost(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::JobGone | ErrorKind::JobFailed)
 }
 
-fn scope(options: &ExportOptions) -> Result<Scope> {
+fn scope(options: &ExportOptions, identity: &Identity) -> Result<Scope> {
     let mut types = options.types.clone();
     types.sort();
     types.dedup();
-    if let Some(unknown) = types.iter().find(|name| !fhir_definitions::Definitions::r4().is_resource(name)) {
+    let definitions = Definitions::of(identity.fhir_version());
+    if let Some(unknown) = types.iter().find(|name| !definitions.is_resource(name)) {
         return Err(Error::Refused(format!(
-            "{unknown} is no resource type of FHIR 4.0.1: names are written as in `Patient`"
+            "{unknown} is no resource type of FHIR {}: names are written as in `Patient`",
+            definitions.version().number()
         )));
     }
     let since = match &options.since {
@@ -164,7 +169,7 @@ async fn begin(
             // Its files are complete: it is cheaper to finish it than to ask for them again.
             Some(input) => {
                 observer.note(&format!("run {} was interrupted and is finished first", run.plan.export_id));
-                reports.push(load(lake, &run, &input, observer).await?);
+                reports.push(load(lake, &run, &input, &options.settings, observer).await?);
                 exports = Exports::read(&lake.root).await?;
             }
             None => run.abandon("another export of the pipeline was asked for").await?,
@@ -196,7 +201,7 @@ async fn receive(
         let pages = completed.iter().map(|done| done.manifest.pages.len()).sum();
         completed.push(jobs::manifest(client, lake, run, kicked_off, pages, observer).await?);
     }
-    let wanted = jobs::wanted(run, &completed);
+    let wanted = jobs::wanted(run, &completed, options.settings.raw);
     let files = jobs::download(client, lake, run, &wanted, options.parallel, observer).await?;
     run.freeze(input(run, &completed, files, warnings)?).await
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use chrono::SecondsFormat;
 use fhir_arrow::scan;
 use fhir_bulk_client::{FileFacts, Manifest};
+use fhir_definitions::Definitions;
+use futures::{StreamExt, TryStreamExt};
 
 use super::input::{Input, InputFile};
 use super::load::load;
@@ -13,15 +15,16 @@ use super::plan::{ALL_TYPES, Scope};
 use super::progress::{Observer, Step};
 use super::report::Report;
 use super::run::{self, Run};
+use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
 use crate::lake::identity::Identity;
 use crate::lake::ledger::{FileRow, RefusedFile};
 use crate::lake::own;
+use crate::raw::RawFile;
 use crate::raw::layout::{self, Section};
 use crate::raw::local::{self, LocalFile};
-use crate::raw::writer::RawFile;
 
 /// The pipeline's name, and the level of its runs.
 const INGEST: &str = "ingest";
@@ -31,6 +34,8 @@ const INGEST: &str = "ingest";
 pub struct IngestOptions {
     /// Files and folders, in this order.
     pub paths: Vec<PathBuf>,
+    /// How the run works.
+    pub settings: Settings,
 }
 
 /// Files that are loaded together.
@@ -60,10 +65,10 @@ pub async fn ingest(
     let _lease = run::lease(&lake.root, INGEST).await?;
     let mut reports = Vec::new();
     for batch in runs(batches) {
-        let (run, finished) = begin(&lake, observer).await?;
+        let (run, finished) = begin(&lake, &options.settings, observer).await?;
         reports.extend(finished);
-        let input = copy(&lake, &run, &batch, observer).await?;
-        reports.push(load(&lake, &run, &input, observer).await?);
+        let input = copy(&lake, &run, &batch, &options.settings, observer).await?;
+        reports.push(load(&lake, &run, &input, &options.settings, observer).await?);
     }
     Ok(reports)
 }
@@ -123,14 +128,14 @@ fn read_manifest(path: &Path) -> Result<(Vec<u8>, Manifest)> {
 }
 
 /// Finishes the run that was interrupted, if its input is complete, and begins the next one.
-async fn begin(lake: &Lake, observer: &dyn Observer) -> Result<(Run, Option<Report>)> {
+async fn begin(lake: &Lake, settings: &Settings, observer: &dyn Observer) -> Result<(Run, Option<Report>)> {
     let mut exports = Exports::read(&lake.root).await?;
     let mut finished = None;
     if let Some(run) = Run::unfinished(&lake.root, INGEST, &exports).await? {
         match run.input().await? {
             Some(input) => {
                 observer.note(&format!("run {} was interrupted and is finished first", run.plan.export_id));
-                finished = Some(load(lake, &run, &input, observer).await?);
+                finished = Some(load(lake, &run, &input, settings, observer).await?);
                 exports = Exports::read(&lake.root).await?;
             }
             None => run.abandon("its files had not been copied").await?,
@@ -151,66 +156,63 @@ async fn loaded(lake: &Lake) -> Result<HashSet<String>> {
 }
 
 /// Copies the files into the raw store and freezes the run's input.
-async fn copy(lake: &Lake, run: &Run, batch: &Batch, observer: &dyn Observer) -> Result<Input> {
+async fn copy(
+    lake: &Lake,
+    run: &Run,
+    batch: &Batch,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Input> {
     let known = loaded(lake).await?;
     let sizes = batch.files.iter().filter_map(|file| file.path.metadata().ok()).map(|found| found.len());
     observer.begin(Step::Copy, Some(sizes.sum()));
     if let Some((content, _)) = &batch.manifest {
         lake.root.put(&layout::manifest(&run.plan.export_id, 0), content.clone()).await?;
     }
-    let (mut files, mut numbers) = (Vec::new(), HashMap::new());
+    let mut numbers = HashMap::new();
+    let mut places = Vec::new();
     for file in &batch.files {
-        let name = name_of(file).await?;
+        let name = name_of(file, lake.definitions()).await?;
         let n = numbers.entry((file.section.name(), name.clone())).or_insert(0);
-        let path = layout::file(&run.plan.export_id, file.section, &name, *n);
-        let (facts, loaded_before) = copy_file(lake, file, &path, &known).await?;
-        *n += usize::from(!loaded_before);
-        observer.advance(Step::Copy, file.path.metadata().map_or(0, |found| found.len()));
-        files.push(InputFile {
-            section: file.section,
-            resource_type: None,
-            name,
-            // The folders above it may be named after a patient.
-            url: file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            url_sha256: None,
-            path,
-            byte_count: facts.byte_count,
-            line_count: facts.line_count,
-            manifest_count: None,
-            sha256: facts.sha256,
-            retries: 0,
-            since: None,
-            loaded_before,
-        });
+        let path = layout::file(&run.plan.export_id, file.section, &name, *n, settings.raw);
+        *n += 1;
+        places.push((file, name, path));
     }
+    let files = futures::stream::iter(places)
+        .map(|(file, name, path)| copy_file(lake, file, name, path, &known, observer))
+        .buffered(settings.workers)
+        .try_collect()
+        .await?;
     observer.end(Step::Copy);
     run.freeze(input(run, batch, files)).await
 }
 
 /// The type in a raw file's name: the file's own name says it, or else its first line.
-async fn name_of(file: &LocalFile) -> Result<String> {
+async fn name_of(file: &LocalFile, definitions: &Definitions) -> Result<String> {
     match file.section {
         Section::Deleted => return Ok("Bundle".to_owned()),
         Section::Error => return Ok("OperationOutcome".to_owned()),
         Section::Output => {}
     }
-    if let Some(hint) = file.hint() {
+    if let Some(hint) = file.hint(definitions) {
         return Ok(hint.to_owned());
     }
     let first = local::chunks(&file.path)?.next().await?.unwrap_or_default();
     let line = first.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(scan(line).map_or_else(|_| "Resource".to_owned(), |header| header.resource_type))
+    Ok(scan(line).map_or_else(|_| "Resource".to_owned(), |header| header.resource_type.into_owned()))
 }
 
 /// Copies one file, unless its bytes were loaded before.
 async fn copy_file(
     lake: &Lake,
     file: &LocalFile,
-    path: &str,
+    name: String,
+    path: String,
     known: &HashSet<String>,
-) -> Result<(FileFacts, bool)> {
+    observer: &dyn Observer,
+) -> Result<InputFile> {
     let mut chunks = local::chunks(&file.path)?;
-    let mut raw = RawFile::create(&lake.root, path).await?;
+    let mut raw = RawFile::create(&lake.root, &path).await?;
     loop {
         match chunks.next().await {
             Ok(Some(bytes)) => raw.write(&bytes).await?,
@@ -224,8 +226,15 @@ async fn copy_file(
     // The same words of a deletion or of an error mean something else each time that they are said.
     let loaded_before = |facts: &FileFacts| file.section == Section::Output && known.contains(&facts.sha256);
     let facts = raw.finish_if(|facts| !loaded_before(facts)).await?;
-    let loaded_before = loaded_before(&facts);
-    Ok((facts, loaded_before))
+    observer.advance(Step::Copy, file.path.metadata().map_or(0, |found| found.len()));
+    let copied = InputFile {
+        name,
+        // The folders above it may be named after a patient.
+        url: file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        loaded_before: loaded_before(&facts.file),
+        ..InputFile::of(file.section, &path)
+    };
+    Ok(copied.with(facts))
 }
 
 /// Whether the first byte that is not blank opens an object (a byte order mark is for the line's check).

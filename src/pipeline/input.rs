@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::raw::layout::Section;
+use crate::raw::{Checkpoint, RawFacts};
 
 /// The frozen input of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +59,44 @@ pub struct InputFile {
     pub retries: u32,
     /// `_since` of its kick-off.
     pub since: Option<String>,
+    /// Places in it from which it can be read, besides its beginning.
+    #[serde(default)]
+    pub checkpoints: Vec<Checkpoint>,
     /// Whether an earlier run has loaded the same bytes: then it changes nothing, and is not kept again.
     #[serde(default)]
     pub loaded_before: bool,
+}
+
+impl InputFile {
+    /// An empty file.
+    pub fn of(section: Section, path: &str) -> Self {
+        Self {
+            section,
+            resource_type: None,
+            name: String::new(),
+            url: String::new(),
+            url_sha256: None,
+            path: path.to_owned(),
+            byte_count: 0,
+            line_count: 0,
+            manifest_count: None,
+            sha256: String::new(),
+            retries: 0,
+            since: None,
+            checkpoints: Vec::new(),
+            loaded_before: false,
+        }
+    }
+
+    /// The same with what is known of its bytes.
+    pub fn with(self, facts: RawFacts) -> Self {
+        let RawFacts { file, checkpoints } = facts;
+        Self {
+            byte_count: file.byte_count,
+            line_count: file.line_count,
+            sha256: file.sha256,
+            checkpoints,
+            ..self
+        }
+    }
 }

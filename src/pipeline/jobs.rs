@@ -20,7 +20,7 @@ use super::run::Run;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::raw::layout::{self, Section};
-use crate::raw::writer::RawFile;
+use crate::raw::{Encoding, RawFile};
 
 /// How often a file is downloaded again from its start.
 const DOWNLOADS: u32 = 4;
@@ -152,7 +152,7 @@ fn seconds(wait: Duration) -> u64 {
 }
 
 /// The files of all jobs, in the manifests' order, each with its place in the raw store.
-pub fn wanted(run: &Run, completed: &[Completed]) -> Vec<Wanted> {
+pub fn wanted(run: &Run, completed: &[Completed], raw: Encoding) -> Vec<Wanted> {
     let mut numbers = HashMap::<(&'static str, String), usize>::new();
     let mut wanted = Vec::new();
     for (job, done) in run.plan.jobs.iter().zip(completed) {
@@ -165,7 +165,7 @@ pub fn wanted(run: &Run, completed: &[Completed]) -> Vec<Wanted> {
             for (file, requires_access_token) in files {
                 let name = raw_name(section, file);
                 let n = numbers.entry((section.name(), name.clone())).or_default();
-                let path = layout::file(&run.plan.export_id, section, &name, *n);
+                let path = layout::file(&run.plan.export_id, section, &name, *n, raw);
                 *n += 1;
                 wanted.push(Wanted {
                     section,
@@ -274,21 +274,17 @@ async fn fetch_once(
     }
     let retries = download.finish().retries;
     let facts = raw.finish_if(|_| true).await?;
-    Ok(InputFile {
-        section: wanted.section,
+    let file = InputFile {
         resource_type: wanted.file.type_.clone().filter(|_| wanted.section == Section::Output),
         name: wanted.name.clone(),
         url: shown_url(&wanted.file),
         url_sha256: Some(sha256_of(&wanted.file.url)),
-        path: wanted.path.clone(),
-        byte_count: facts.byte_count,
-        line_count: facts.line_count,
         manifest_count: wanted.file.count,
-        sha256: facts.sha256,
         retries,
         since: wanted.since.clone(),
-        loaded_before: false,
-    })
+        ..InputFile::of(wanted.section, &wanted.path)
+    };
+    Ok(file.with(facts))
 }
 
 /// Tells the server that its jobs are no longer needed. The run is finished, whatever the server answers.
@@ -325,19 +321,9 @@ mod tests {
 
     fn record(url: &str) -> InputFile {
         InputFile {
-            section: Section::Output,
-            resource_type: Some("Patient".to_owned()),
-            name: "Patient".to_owned(),
             url: shown_url(&file(url)),
             url_sha256: Some(sha256_of(url)),
-            path: "raw/x/Patient.0.ndjson".to_owned(),
-            byte_count: 0,
-            line_count: 0,
-            manifest_count: None,
-            sha256: String::new(),
-            retries: 0,
-            since: None,
-            loaded_before: false,
+            ..InputFile::of(Section::Output, "raw/x/Patient.0.ndjson")
         }
     }
 

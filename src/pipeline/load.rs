@@ -1,4 +1,4 @@
-//! From the frozen input to the commit of the run: scan → tombstones → tables → the lake's own tables → `_exports`.
+//! From the frozen input to the commit of the run: tombstones → staging → tables → the lake's own tables → `_exports`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,27 +11,36 @@ use super::deletions::{DeletedAt, Deletions};
 use super::input::{Input, InputFile};
 use super::outcomes::Outcomes;
 use super::progress::{Observer, Step};
-use super::reconcile::{Verdict, reconcile};
+use super::reconcile::reconcile;
 use super::report::Report;
 use super::run::Run;
-use super::scan::{Scanned, newest, scan_file};
+use super::settings::Settings;
+use super::stage::{StagedRun, stage, stage_files};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
+use crate::lake::data_file::{FileNames, NewFile};
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES};
 use crate::lake::ledger::{DeletionRow, FileRow, QuarantineRow, Recorded, record_tombstones};
 use crate::lake::members::{GroupPatients, MemberRow, record_members};
 use crate::lake::own::{self, OwnRow};
 use crate::lake::resource::{Origin, table_name};
-use crate::lake::stage::Workers;
-use crate::lake::upsert::{self, Candidate, Change, Changed, Context, Refusal};
+use crate::lake::stage::Staging;
+use crate::lake::upsert::{self, Change, Changed, Context};
 use crate::raw::layout::{self, Section};
+use crate::workers::Workers;
 
 /// Loads the run's frozen input and finishes the run.
 ///
 /// # Errors
 /// [`Error::Blocked`] where trying again would fail again; any other error is worth trying again.
-pub async fn load(lake: &Lake, run: &Run, input: &Input, observer: &dyn Observer) -> Result<Report> {
-    load_input(lake, run, input, observer).await.map_err(|error| match error {
+pub async fn load(
+    lake: &Lake,
+    run: &Run,
+    input: &Input,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Report> {
+    load_input(lake, run, input, settings, observer).await.map_err(|error| match error {
         Error::Damaged { .. } | Error::Unreconciled(_) => Error::Blocked {
             run: run.plan.export_id.clone(),
             path: format!("{}/abandoned.json", run.folder()),
@@ -41,24 +50,30 @@ pub async fn load(lake: &Lake, run: &Run, input: &Input, observer: &dyn Observer
     })
 }
 
-async fn load_input(lake: &Lake, run: &Run, input: &Input, observer: &dyn Observer) -> Result<Report> {
-    let Read { mut scanned, deletions, outcomes } = read(lake, run, input, observer).await?;
+async fn load_input(
+    lake: &Lake,
+    run: &Run,
+    input: &Input,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Report> {
+    let Read { deletions, outcomes } = read(lake, run, input).await?;
     let recorded = record_tombstones(&lake.root, &run.stamp(), &deletions.rows).await?;
-    let context = context(lake, run, input, &recorded).await?;
-    let partial = lake.root.folders("tables/_partial").await?;
-    let candidates = std::mem::take(&mut scanned.candidates);
-    let changes = changes(candidates, &deletions.rows, &partial, context.transaction_time);
+    let context = context(lake, run, settings, &recorded).await?;
+    let staging = staging(lake, run, input, settings)?;
+    let mut staged = stage(&context, settings, staging, input, observer).await?;
+    let changes = changes(lake, &mut staged, &deletions.rows).await?;
     let changed = write_tables(&context, changes, observer).await?;
-    scanned.refused.extend(deletions.refused);
-    scanned.refused.extend(changed.values().flat_map(|changed| changed.refused.iter().cloned()));
-    let verdict = reconcile(run, input, &scanned, &changed, outcomes.errors())?;
+    staged.tally.merge(deletions.tally);
+    let verdict = reconcile(run, input, &staged.tally, &changed, outcomes.errors())?;
 
     let mut versions = Versions::default();
     versions.note(DeletionRow::TABLE, recorded.version);
     changed.iter().for_each(|(name, changed)| versions.note(name, changed.version));
-    record(lake, run, input, &scanned, &verdict, &mut versions).await?;
+    let clean = verdict.complete && staged.tally.all_refused() == 0;
+    staged.quarantine.extend(quarantine(lake, run, &deletions.refused).await?);
+    record(lake, run, input, staged, clean, &mut versions).await?;
 
-    let clean = verdict.complete && scanned.refused.is_empty();
     let row = ExportRow {
         export_id: run.plan.export_id.clone(),
         pipeline: run.plan.pipeline.clone(),
@@ -91,22 +106,28 @@ impl Versions {
     }
 }
 
-async fn context(lake: &Lake, run: &Run, input: &Input, recorded: &Recorded) -> Result<Context> {
+async fn context(lake: &Lake, run: &Run, settings: &Settings, recorded: &Recorded) -> Result<Context> {
     Ok(Context {
         lake: lake.clone(),
         run: run.stamp(),
-        origin: Origin {
-            source: lake.identity.alias.clone(),
-            export_id: run.plan.export_id.clone(),
-            ingested_at: run.plan.started_at,
-        },
-        raw_files: input.files.iter().map(|file| file.path.as_str().into()).collect(),
-        transaction_time: transaction_time(input)?,
+        names: FileNames::new(&run.stamp()),
         newly_deleted: Arc::new(recorded.new.clone()),
         transaction_times: Arc::new(Exports::read(&lake.root).await?.transaction_times()),
         notes: run.folder(),
-        workers: Workers::new(std::thread::available_parallelism().map_or(2, usize::from)),
+        workers: Workers::new(settings.workers),
+        chunk: settings.key_chunk(),
     })
+}
+
+fn staging(lake: &Lake, run: &Run, input: &Input, settings: &Settings) -> Result<Staging> {
+    let origin = Origin {
+        source: lake.identity.alias.clone(),
+        export_id: run.plan.export_id.clone(),
+        ingested_at: run.plan.started_at,
+    };
+    let files = stage_files(input, |name| lake.definitions().is_resource(name));
+    let limits = settings.stage_limits();
+    Ok(Staging::new(lake, run.stamp(), origin, files, transaction_time(input)?, limits))
 }
 
 /// Writes the lake's own tables: what came, what was refused, who belongs to the Group.
@@ -114,79 +135,81 @@ async fn record(
     lake: &Lake,
     run: &Run,
     input: &Input,
-    scanned: &Scanned,
-    verdict: &Verdict,
+    staged: StagedRun,
+    clean: bool,
     versions: &mut Versions,
 ) -> Result<()> {
     let stamp = run.stamp();
     versions.note(FileRow::TABLE, own::append(&lake.root, &stamp, &files(run, input)).await?);
-    let refused = &scanned.refused;
-    let chunks = chunks(refused);
-    let quarantined = own::append_from(&lake.root, &stamp, &chunks, async |range| {
-        quarantine(lake, run, input, &refused[range]).await
-    });
-    versions.note(QuarantineRow::TABLE, quarantined.await?);
+    let quarantined = own::append_files::<QuarantineRow>(&lake.root, &stamp, staged.quarantine).await?;
+    versions.note(QuarantineRow::TABLE, quarantined);
     if let Some(group_id) = run.plan.scope.group_id.clone() {
-        let came = GroupPatients {
-            group_id,
-            patients: scanned.patients.clone(),
-            complete: input.complete && verdict.complete && scanned.refused.is_empty(),
-        };
+        let complete = input.complete && clean;
+        let came = GroupPatients { group_id, patients: staged.tally.patients, complete };
         versions
             .note(MemberRow::TABLE, record_members(&lake.root, &stamp, &run.plan.export_id, &came).await?);
     }
     Ok(())
 }
 
-/// What the run's files say.
+/// Lines of deletions that were refused, as files of `_quarantine`.
+async fn quarantine(lake: &Lake, run: &Run, refused: &[QuarantineRow]) -> Result<Option<NewFile>> {
+    if refused.is_empty() {
+        return Ok(None);
+    }
+    own::write(&lake.root, &run.stamp(), refused).await.map(Some)
+}
+
+/// What the run's files say, besides resources.
 struct Read {
-    scanned: Scanned,
     deletions: Deletions,
     outcomes: Outcomes,
 }
 
-async fn read(lake: &Lake, run: &Run, input: &Input, observer: &dyn Observer) -> Result<Read> {
+async fn read(lake: &Lake, run: &Run, input: &Input) -> Result<Read> {
     let at = DeletedAt {
         manifest: if input.has_manifest { Some(transaction_time(input)?) } else { None },
         started_at: instant(run.plan.started_at)?,
     };
-    let mut read =
-        Read { scanned: Scanned::default(), deletions: Deletions::default(), outcomes: Outcomes::default() };
-    let new = || input.files.iter().enumerate().filter(|(_, file)| !file.loaded_before);
-    observer.begin(Step::Check, Some(new().map(|(_, file)| file.byte_count).sum()));
-    for (index, file) in new() {
+    let mut read = Read { deletions: Deletions::default(), outcomes: Outcomes::default() };
+    for (index, file) in (0..).zip(&input.files) {
         match file.section {
-            Section::Output => read.scanned.merge(scan_file(&lake.root, index, file, observer).await?),
-            Section::Deleted => {
-                read.deletions.read(&lake.root, index, file, &run.plan.export_id, &at).await?;
-            }
+            Section::Output => {}
+            Section::Deleted => read.deletions.read(lake, index, file, &run.plan.export_id, &at).await?,
             Section::Error => read.outcomes.read(&lake.root, file).await?,
         }
     }
-    observer.end(Step::Check);
     Ok(read)
 }
 
-/// What each table gets. `partial` are the types that have a table of subsetted resources.
-fn changes(
-    candidates: BTreeMap<String, Vec<Candidate>>,
+/// What each table gets: its staged files, and the tombstones that this run brings for it.
+async fn changes(
+    lake: &Lake,
+    staged: &mut StagedRun,
     deletions: &[DeletionRow],
-    partial: &[String],
-    transaction_time: Instant,
-) -> BTreeMap<String, Change> {
-    let mut changes: BTreeMap<String, Change> = BTreeMap::new();
-    for (name, candidates) in candidates {
-        changes.entry(name).or_default().candidates = newest(candidates, transaction_time);
-    }
-    let deleted: BTreeSet<(&str, &str)> =
-        deletions.iter().map(|row| (row.resource_type.as_str(), row.id.as_str())).collect();
-    for (resource_type, id) in deleted {
-        let has_partial = partial.iter().any(|name| name == resource_type);
+) -> Result<BTreeMap<String, Change>> {
+    let partial = lake.root.folders("tables/_partial").await?;
+    let mut keys = std::mem::take(&mut staged.keys);
+    let mut buries = BTreeSet::new();
+    for row in deletions {
+        let has_partial = partial.contains(&row.resource_type);
         for subsetted in [false, true].into_iter().filter(|subsetted| !subsetted || has_partial) {
-            changes.entry(table_name(resource_type, subsetted)).or_default().deleted.push(id.to_owned());
+            let name = table_name(&row.resource_type, subsetted);
+            keys.extend(&name, [upsert::tombstone(&row.id, instant(row.deleted_at)?)])?;
+            buries.insert(name);
         }
     }
-    changes
+    // What was done to them is found in the run's notes.
+    for name in &staged.done {
+        keys.extend(name, [])?;
+    }
+    let mut files = std::mem::take(&mut staged.tables);
+    let changes = keys.finish().into_iter().map(|(name, keys)| {
+        let staged = files.remove(&name).unwrap_or_default();
+        let buries = buries.contains(&name);
+        (name, Change { staged, keys, buries })
+    });
+    Ok(changes.collect())
 }
 
 async fn write_tables(
@@ -195,14 +218,13 @@ async fn write_tables(
     observer: &dyn Observer,
 ) -> Result<BTreeMap<String, Changed>> {
     observer.begin(Step::Load, Some(changes.len() as u64));
-    let parallel = std::thread::available_parallelism().map_or(2, usize::from) * 2;
     let changed = futures::stream::iter(changes)
         .map(|(name, change)| async move {
-            let changed = upsert::upsert(context, &name, &change).await?;
+            let changed = upsert::upsert(context, &name, change).await?;
             observer.advance(Step::Load, 1);
             Ok::<_, Error>((name, changed))
         })
-        .buffer_unordered(parallel)
+        .buffer_unordered(context.workers.count() * 2)
         .try_collect()
         .await?;
     observer.end(Step::Load);
@@ -223,53 +245,6 @@ fn files(run: &Run, input: &Input) -> Vec<FileRow> {
         retries: i64::from(file.retries),
     };
     input.files.iter().filter(|file| !file.loaded_before).map(row).collect()
-}
-
-/// Refusals that are written at a time: few enough that their lines fit into memory.
-fn chunks(refused: &[Refusal]) -> Vec<std::ops::Range<usize>> {
-    const LINES: usize = 256;
-    const BYTES: u64 = 16 << 20;
-    let (mut chunks, mut first, mut bytes) = (Vec::new(), 0, 0);
-    for (at, refusal) in refused.iter().enumerate() {
-        if at > first && (at - first >= LINES || bytes + refusal.length > BYTES) {
-            chunks.push(first..at);
-            (first, bytes) = (at, 0);
-        }
-        bytes += refusal.length;
-    }
-    chunks.extend((first < refused.len()).then_some(first..refused.len()));
-    chunks
-}
-
-async fn quarantine(
-    lake: &Lake,
-    run: &Run,
-    input: &Input,
-    refused: &[Refusal],
-) -> Result<Vec<QuarantineRow>> {
-    let mut rows = Vec::with_capacity(refused.len());
-    for refusal in refused {
-        let Some(file) = input.files.get(refusal.file as usize) else { continue };
-        let range = refusal.offset..refusal.offset + refusal.length;
-        rows.push(QuarantineRow {
-            export_id: run.plan.export_id.clone(),
-            resource_type: refusal.resource_type.clone(),
-            id: refusal.id.clone(),
-            raw_file: file.path.clone(),
-            line_number: signed(refusal.line),
-            byte_offset: signed(refusal.offset),
-            byte_length: signed(refusal.length),
-            element_path: refusal.element_path.clone(),
-            issue_code: refusal.issue_code.clone(),
-            reason: refusal.reason.clone(),
-            content: if refusal.length <= QuarantineRow::MAX_CONTENT {
-                Some(lake.root.get_range(&file.path, range).await?.to_vec())
-            } else {
-                None
-            },
-        });
-    }
-    Ok(rows)
 }
 
 fn transaction_time(input: &Input) -> Result<Instant> {

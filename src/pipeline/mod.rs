@@ -1,5 +1,5 @@
-//! A run, from its plan to its commit: plan → kick-off, status, download (or copy) → freeze → scan → tombstones →
-//! tables → the lake's own tables → `_exports` → clean.
+//! A run, from its plan to its commit: plan → kick-off, status, download (or copy) → freeze → tombstones →
+//! staging → tables → the lake's own tables → `_exports` → clean.
 //!
 //! One invariant: the commit point is the one commit to `_exports`. Everything before it can be done again by the same
 //! command after a kill at any instant, and gives the same tables.
@@ -16,10 +16,13 @@ pub mod progress;
 mod reconcile;
 pub mod report;
 pub mod run;
-pub mod scan;
+pub mod settings;
+mod splits;
+mod stage;
 pub mod status;
 
 pub use export::{ExportOptions, Since, export};
 pub use ingest::{IngestOptions, ingest};
 pub use progress::{Observer, Step};
 pub use report::Report;
+pub use settings::Settings;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::input::InputFile;
 use crate::error::Result;
 use crate::lake::exports::OutcomeCount;
-use crate::raw::reader::Blocks;
+use crate::raw::{Blocks, RawSource};
 use crate::storage::Root;
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ pub struct Outcomes(BTreeMap<String, i64>);
 impl Outcomes {
     /// Counts the issues of a file. A line that is no OperationOutcome counts as an error: something went wrong.
     pub async fn read(&mut self, root: &Root, file: &InputFile) -> Result<()> {
-        let mut blocks = Blocks::new(root, &file.path, 0, file.byte_count);
+        let mut blocks = Blocks::whole(RawSource::open(root, &file.path).await?);
         while let Some(block) = blocks.next().await? {
             for line in block.lines() {
                 match serde_json::from_slice::<OperationOutcome>(line.bytes) {

@@ -9,8 +9,10 @@ pub enum Step {
     Download,
     /// Files are copied into the raw store: bytes as they lie on disk.
     Copy,
-    /// Raw files are checked line by line: bytes.
+    /// Raw files are compared with the tables line by line: bytes.
     Check,
+    /// Raw files become rows: bytes.
+    Stage,
     /// Tables are written: tables.
     Load,
 }

@@ -5,16 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fhir_arrow::IssueCode;
-
 use super::input::{Input, InputFile};
 use super::load::signed;
 use super::run::Run;
-use super::scan::{Scanned, UNKNOWN};
 use crate::error::{Error, Result};
 use crate::lake::exports::TypeCounts;
 use crate::lake::resource::resource_type;
-use crate::lake::upsert::{Changed, Refusal};
+use crate::lake::stage::Tally;
+use crate::lake::upsert::Changed;
 use crate::raw::layout::Section;
 
 /// What a run's counts say.
@@ -35,11 +33,12 @@ pub struct Verdict {
 pub fn reconcile(
     run: &Run,
     input: &Input,
-    scanned: &Scanned,
+    tally: &Tally,
     changed: &BTreeMap<String, Changed>,
     errors: i64,
 ) -> Result<Verdict> {
-    let counts = count(input, &scanned.lines, &scanned.refused, changed);
+    let counts = count(input, tally, changed);
+    check_lines(input, tally)?;
     if let Some(entry) = counts.iter().find(|entry| entry.unchanged < 0) {
         return Err(Error::Unreconciled(format!(
             "{}: {} lines came, and {} rows were inserted, {} updated, {} lines quarantined",
@@ -50,9 +49,9 @@ pub fn reconcile(
     if errors > 0 {
         missing.push(format!("the server reported {errors} errors (in raw/{}/error)", run.plan.export_id));
     }
-    missing.extend(lost_deletions(input, &scanned.refused));
-    missing.extend(refused_files(input, &scanned.refused));
-    missing.extend(cut_files(input, &scanned.refused));
+    missing.extend(lost_deletions(input, tally));
+    missing.extend(refused_files(input, tally));
+    missing.extend(cut_files(input, tally));
     for difference in differences(input, &counts) {
         if difference.came < difference.promised { &mut missing } else { &mut warnings }
             .push(difference.text);
@@ -64,7 +63,7 @@ pub fn reconcile(
         );
     }
     warnings.extend(missing);
-    warnings.extend(ignored(run, input, scanned.before_since));
+    warnings.extend(ignored(run, input, tally.before_since));
     Ok(Verdict { counts, complete, warnings })
 }
 
@@ -95,35 +94,55 @@ fn differences(input: &Input, counts: &[TypeCounts]) -> Vec<Difference> {
     by_file.chain(by_type).collect()
 }
 
+/// The lines that were looked at are those that were received.
+fn check_lines(input: &Input, tally: &Tally) -> Result<()> {
+    let outputs = input.files.iter().filter(|file| file.section == Section::Output && !file.loaded_before);
+    let received: u64 = outputs.map(|file| file.line_count).sum();
+    let came: u64 = tally.lines.values().sum();
+    if received == came {
+        return Ok(());
+    }
+    Err(Error::Unreconciled(format!(
+        "{came} lines were read of files that had {received} when they were received"
+    )))
+}
+
+/// Files with refused lines, each with how many.
+fn refused<'i>(
+    input: &'i Input,
+    tally: &'i Tally,
+    section: Section,
+) -> impl Iterator<Item = (&'i InputFile, u64)> {
+    let files = tally
+        .refused_of_file
+        .iter()
+        .filter_map(|(file, lines)| Some((input.files.get(*file as usize)?, *lines)));
+    files.filter(move |(file, _)| file.section == section)
+}
+
 /// Deletions that could not be read: they would not come again.
-fn lost_deletions(input: &Input, refused: &[Refusal]) -> Option<String> {
-    let lost = refused.iter().filter(|refusal| section(input, refusal) == Some(Section::Deleted)).count();
+fn lost_deletions(input: &Input, tally: &Tally) -> Option<String> {
+    let lost: u64 = refused(input, tally, Section::Deleted).map(|(_, lines)| lines).sum();
     (lost > 0).then(|| format!("{lost} lines of the section `deleted` could not be applied: see _quarantine"))
 }
 
 /// Files of which not one line could be read: more likely the server's mistake than the resources'.
-fn refused_files(input: &Input, refused: &[Refusal]) -> Vec<String> {
-    let mut by_file: BTreeMap<u32, u64> = BTreeMap::new();
-    refused.iter().for_each(|refusal| *by_file.entry(refusal.file).or_default() += 1);
-    let file = |index: u32| input.files.get(index as usize);
-    by_file
-        .into_iter()
-        .filter_map(|(index, lines)| Some((file(index)?, lines)))
-        .filter(|(file, lines)| file.section == Section::Output && file.line_count == *lines)
+fn refused_files(input: &Input, tally: &Tally) -> Vec<String> {
+    refused(input, tally, Section::Output)
+        .filter(|(file, lines)| file.line_count == *lines)
         .map(|(file, _)| format!("{}: not one of its lines could be read: see _quarantine", file.path))
         .collect()
 }
 
 /// Files that end within a line. A server may leave out the last line's end, but not a part of the line: the connection
 /// broke, and nobody said so.
-fn cut_files(input: &Input, refused: &[Refusal]) -> Vec<String> {
-    let is_cut = |refusal: &&Refusal| {
-        let file = input.files.get(refusal.file as usize);
-        let is_last = |file: &InputFile| refusal.offset + refusal.length == file.byte_count;
-        refusal.issue_code == IssueCode::Structure.as_str() && file.is_some_and(is_last)
-    };
-    let cut = refused.iter().filter(is_cut).filter_map(|refusal| input.files.get(refusal.file as usize));
-    cut.map(|file| format!("{}: it ends within a line, so it is not whole", file.path)).collect()
+fn cut_files(input: &Input, tally: &Tally) -> Vec<String> {
+    let broken =
+        tally.broken_until.iter().filter_map(|(file, end)| Some((input.files.get(*file as usize)?, *end)));
+    broken
+        .filter(|(file, end)| file.byte_count == *end)
+        .map(|(file, _)| format!("{}: it ends within a line, so it is not whole", file.path))
+        .collect()
 }
 
 /// Parameters of the kick-off that the server seems to have ignored.
@@ -146,17 +165,8 @@ fn ignored(run: &Run, input: &Input, before_since: u64) -> Vec<String> {
     ignored
 }
 
-fn section(input: &Input, refusal: &Refusal) -> Option<Section> {
-    input.files.get(refusal.file as usize).map(|file| file.section)
-}
-
 /// What came of each type, and what became of it.
-fn count(
-    input: &Input,
-    lines: &BTreeMap<String, u64>,
-    refused: &[Refusal],
-    changed: &BTreeMap<String, Changed>,
-) -> Vec<TypeCounts> {
+fn count(input: &Input, tally: &Tally, changed: &BTreeMap<String, Changed>) -> Vec<TypeCounts> {
     let mut counts = Counts::default();
     for file in input.files.iter().filter(|file| file.section == Section::Output) {
         counts.file(file);
@@ -164,7 +174,7 @@ fn count(
     for (name, promised) in &input.promised {
         counts.of(name).server_count = promised.map(signed);
     }
-    for (name, lines) in lines {
+    for (name, lines) in &tally.lines {
         counts.of(name).file_count += signed(*lines);
     }
     for (name, changed) in changed {
@@ -173,8 +183,8 @@ fn count(
         entry.updated += signed(changed.updated);
         entry.deleted += signed(changed.deleted);
     }
-    for refusal in refused.iter().filter(|refusal| section(input, refusal) == Some(Section::Output)) {
-        counts.of(refusal.resource_type.as_deref().unwrap_or(UNKNOWN)).quarantined += 1;
+    for (name, lines) in &tally.refused {
+        counts.of(name).quarantined += signed(*lines);
     }
     counts.finish()
 }

@@ -15,6 +15,7 @@ use datafusion::execution::SessionState;
 use fhir_definitions::Definitions;
 
 use crate::error::{Error, Result};
+use crate::lake::Lake;
 use crate::lake::exports::ExportRow;
 use crate::lake::ledger::{DeletionRow, FileRow, QuarantineRow};
 use crate::lake::members::MemberRow;
@@ -30,6 +31,7 @@ type State = Weak<parking_lot::RwLock<SessionState>>;
 /// The tables and views of a lake.
 pub struct LakeSchema {
     root: Root,
+    definitions: &'static Definitions,
     /// Table → version; none: the newest of each.
     versions: Option<BTreeMap<String, i64>>,
     state: State,
@@ -43,8 +45,8 @@ impl fmt::Debug for LakeSchema {
 
 impl LakeSchema {
     /// The lake's tables at these versions.
-    pub fn new(root: Root, versions: Option<BTreeMap<String, i64>>, state: State) -> Self {
-        Self { root, versions, state }
+    pub fn new(lake: &Lake, versions: Option<BTreeMap<String, i64>>, state: State) -> Self {
+        Self { root: lake.root.clone(), definitions: lake.definitions(), versions, state }
     }
 
     fn session(&self) -> SqlResult<SessionState> {
@@ -75,9 +77,9 @@ impl LakeSchema {
         table.provider(&state).await.map(Some)
     }
 
-    fn empty(name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let schema = if Definitions::r4().is_resource(name) {
-            Some(ResourceTable::new(name)?.columns)
+    fn empty(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let schema = if self.definitions.is_resource(name) {
+            Some(ResourceTable::new(self.definitions, name)?.columns)
         } else {
             own_tables().into_iter().find(|(table, _)| *table == name).map(|(_, schema)| Arc::new(schema()))
         };
@@ -117,13 +119,13 @@ impl SchemaProvider for LakeSchema {
         let external = |error: Error| DataFusionError::External(Box::new(error));
         match self.stored(name).await.map_err(external)? {
             Some(table) => Ok(Some(table)),
-            None => Self::empty(name).map_err(external),
+            None => self.empty(name).map_err(external),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
         views::find(name).is_some()
-            || Definitions::r4().is_resource(name)
+            || self.definitions.is_resource(name)
             || own_tables().iter().any(|(table, _)| *table == name)
     }
 }

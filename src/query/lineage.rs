@@ -5,11 +5,11 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use bytes::Bytes;
 use datafusion::prelude::{col, lit};
-use fhir_definitions::Definitions;
 
 use super::session::{Session, failed, query_error};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
+use crate::raw::RawSource;
 
 /// The line that a resource's row was made of, byte for byte.
 ///
@@ -19,7 +19,7 @@ pub async fn raw_line(lake: &Lake, session: &Session, resource: &str) -> Result<
     let (resource_type, id) = resource
         .split_once('/')
         .filter(|(resource_type, id)| {
-            Definitions::r4().is_resource(resource_type) && fhir_arrow::is_legal_id(id)
+            lake.definitions().is_resource(resource_type) && fhir_arrow::is_legal_id(id)
         })
         .ok_or_else(|| {
             Error::Refused(format!("{resource:?} is no resource: write TYPE/ID, as in Patient/123"))
@@ -47,5 +47,5 @@ pub async fn raw_line(lake: &Lake, session: &Session, resource: &str) -> Result<
         column.is_valid(0).then(|| u64::try_from(column.value(0)).ok()).flatten()
     };
     let (offset, length) = (number(2).ok_or_else(damaged)?, number(3).ok_or_else(damaged)?);
-    lake.root.get_range(file.value(0), offset..offset + length).await
+    RawSource::open(&lake.root, file.value(0)).await?.read(offset..offset + length).await
 }

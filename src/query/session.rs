@@ -52,7 +52,7 @@ impl Session {
         config.options_mut().sql_parser.dialect = Dialect::Databricks;
         let context = SessionContext::new_with_config(config);
         context.register_udf(percent_decode());
-        let schema = LakeSchema::new(lake.root.clone(), versions, context.state_weak_ref());
+        let schema = LakeSchema::new(lake, versions, context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::Encoding;
+
 /// A manifest's section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,9 +41,10 @@ pub fn manifest(export_id: &str, n: usize) -> String {
 }
 
 /// The `n`-th file of a type in a section, from 0.
-pub fn file(export_id: &str, section: Section, resource_type: &str, n: usize) -> String {
+pub fn file(export_id: &str, section: Section, resource_type: &str, n: usize, encoding: Encoding) -> String {
+    let suffix = encoding.suffix();
     match section {
-        Section::Output => format!("raw/{export_id}/{resource_type}.{n}.ndjson"),
-        other => format!("raw/{export_id}/{}/{resource_type}.{n}.ndjson", other.name()),
+        Section::Output => format!("raw/{export_id}/{resource_type}.{n}.ndjson{suffix}"),
+        other => format!("raw/{export_id}/{}/{resource_type}.{n}.ndjson{suffix}", other.name()),
     }
 }

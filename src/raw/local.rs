@@ -5,6 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use fhir_definitions::Definitions;
 use tokio::sync::mpsc;
 
 use super::layout::Section;
@@ -30,9 +31,9 @@ pub struct LocalFile {
 
 impl LocalFile {
     /// The part of the name that may be a resource type: `Patient` of `Patient.000.ndjson.gz`.
-    pub fn hint(&self) -> Option<&str> {
+    pub fn hint(&self, definitions: &Definitions) -> Option<&str> {
         let stem = self.path.file_name()?.to_str()?.split('.').next()?;
-        fhir_definitions::Definitions::r4().is_resource(stem).then_some(stem)
+        definitions.is_resource(stem).then_some(stem)
     }
 }
 
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn a_file_whose_name_is_no_resource_type_hints_at_none() {
         let file = |name: &str| LocalFile { path: name.into(), section: Section::Output };
-        assert_eq!(file("Patient.000.ndjson.gz").hint(), Some("Patient"));
-        assert_eq!(file("everything.ndjson").hint(), None);
+        assert_eq!(file("Patient.000.ndjson.gz").hint(Definitions::r4()), Some("Patient"));
+        assert_eq!(file("everything.ndjson").hint(Definitions::r4()), None);
     }
 }

@@ -1,8 +1,16 @@
 //! The raw store: the server's bytes as they came, and the way back to them.
 //!
-//! One invariant: raw bytes are never re-encoded. Only the encoding of the transport (gzip, zstd) is taken off.
+//! One invariant: raw bytes are never re-encoded. Only the encoding of the transport (gzip, zstd) is taken off, and a
+//! lossless one of our own put on: offsets, lengths and hashes are those of the bytes as they came.
 
+pub mod encoding;
 pub mod layout;
 pub mod local;
 pub mod reader;
+pub mod source;
 pub mod writer;
+
+pub use encoding::Encoding;
+pub use reader::{Block, Blocks, Line};
+pub use source::RawSource;
+pub use writer::{Checkpoint, RawFacts, RawFile};

@@ -3,14 +3,17 @@
 //! One invariant: the blocks of a file, one after the other, are its bytes; each begins at a line, and its offset and
 //! line number say which. Memory is bounded by the block size, a longer line aside.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr_iter, memrchr};
 
-use crate::error::{Error, Result};
-use crate::storage::Root;
+use super::source::RawSource;
+use super::writer::Checkpoint;
+use crate::error::Result;
 
-/// Bytes that are read at a time.
-const BLOCK: u64 = 4 << 20;
+/// Bytes that are read at a time, where the caller has no reason for another number.
+pub const BLOCK: u64 = 4 << 20;
 
 /// Some whole lines of a file.
 #[derive(Debug, Clone)]
@@ -34,58 +37,61 @@ pub struct Line<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Reads a file of the lake from its beginning, or from a line on.
+/// Reads a file from its beginning, or from a checkpoint on.
 #[derive(Debug)]
 pub struct Blocks {
-    root: Root,
-    path: String,
-    length: u64,
+    source: RawSource,
+    size: u64,
     read: u64,
+    end: u64,
     given: u64,
     line: u64,
+    /// The beginning of a line whose end has not been read.
     rest: BytesMut,
 }
 
 impl Blocks {
-    /// Reads the bytes from `start` (the beginning of a line) to `length`.
-    pub fn new(root: &Root, path: &str, start: u64, length: u64) -> Self {
-        Self {
-            root: root.clone(),
-            path: path.to_owned(),
-            length,
-            read: start,
-            given: start,
-            line: 1,
-            rest: BytesMut::new(),
-        }
+    /// Reads the bytes from a checkpoint to the end of a line, about `size` at a time.
+    pub fn new(source: RawSource, from: Checkpoint, end: u64, size: u64) -> Self {
+        let Checkpoint { offset, line } = from;
+        Self { source, size, read: offset, end, given: offset, line, rest: BytesMut::new() }
+    }
+
+    /// Reads all of a file.
+    pub fn whole(source: RawSource) -> Self {
+        let end = source.byte_count();
+        Self::new(source, Checkpoint::START, end, BLOCK)
     }
 
     /// The next block, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Block>> {
-        while self.read < self.length {
-            let end = self.length.min(self.read + BLOCK);
-            let bytes = self.root.get_range(&self.path, self.read..end).await?;
-            if bytes.len() as u64 != end - self.read {
-                let reason =
-                    format!("it ends before byte {end}, and had {} when it was received", self.length);
-                return Err(Error::Damaged { path: self.path.clone(), reason });
-            }
-            self.read = end;
-            self.rest.extend_from_slice(&bytes);
-            let whole = if end == self.length {
-                Some(self.rest.len())
+        while self.read < self.end {
+            let range: Range<u64> = self.read..self.source.stop(self.read, self.size).min(self.end);
+            self.read = range.end;
+            let bytes = self.source.read(range).await?;
+            let whole = if self.read == self.end {
+                bytes.len()
             } else {
-                memrchr(b'\n', &self.rest).map(|at| at + 1)
+                memrchr(b'\n', &bytes).map_or(0, |at| at + 1)
             };
-            if let Some(whole) = whole {
-                return Ok(Some(self.give(whole)));
+            if self.rest.is_empty() && whole == bytes.len() {
+                return Ok(Some(self.give(bytes)));
             }
+            if whole == 0 {
+                self.rest.extend_from_slice(&bytes);
+                continue;
+            }
+            let mut lines = std::mem::take(&mut self.rest);
+            lines.extend_from_slice(&bytes[..whole]);
+            self.rest.extend_from_slice(&bytes[whole..]);
+            return Ok(Some(self.give(lines.freeze())));
         }
-        Ok((!self.rest.is_empty()).then(|| self.give(self.rest.len())))
+        let rest = std::mem::take(&mut self.rest).freeze();
+        Ok((!rest.is_empty()).then(|| self.give(rest)))
     }
 
-    fn give(&mut self, length: usize) -> Block {
-        let bytes = self.rest.split_to(length).freeze();
+    fn give(&mut self, bytes: Bytes) -> Block {
+        let length = bytes.len();
         let block = Block { offset: self.given, first_line: self.line, bytes };
         self.given += length as u64;
         self.line += memchr_iter(b'\n', &block.bytes).count() as u64;
@@ -123,9 +129,11 @@ fn is_blank(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raw::RawFile;
+    use crate::storage::Root;
 
     #[tokio::test]
-    async fn the_blocks_of_a_file_are_its_bytes_and_know_their_lines() {
+    async fn the_blocks_of_a_file_are_its_bytes_and_know_their_lines_from_every_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::create(folder.path().to_str().unwrap()).unwrap();
         // Lines that straddle every block, one longer than a block, blank ones, and a last one without an end.
@@ -137,25 +145,55 @@ mod tests {
             content.extend_from_slice(if n % 7 == 0 { b"\r\n\n" } else { b"\n" });
         }
         content.extend_from_slice(b"last");
-        root.put("raw/x", content.clone()).await.unwrap();
+        for path in ["raw/x", "raw/x.zst"] {
+            let mut file = RawFile::create(&root, path).await.unwrap();
+            for bytes in content.chunks(100_003) {
+                file.write(bytes).await.unwrap();
+            }
+            let facts = file.finish_if(|_| true).await.unwrap();
+            assert_eq!((facts.file.byte_count, facts.file.line_count), (content.len() as u64, 3_001));
+            assert!(!facts.checkpoints.is_empty());
+            let source = RawSource::open(&root, path).await.unwrap();
+            assert_eq!(source.byte_count(), content.len() as u64);
+            for from in [Checkpoint::START].into_iter().chain(facts.checkpoints) {
+                for size in [300_000, BLOCK, 64 << 20] {
+                    read(&source, from, size, &content).await;
+                }
+            }
+        }
+    }
 
-        let mut blocks = Blocks::new(&root, "raw/x", 0, content.len() as u64);
-        let (mut together, mut lines, mut last) = (Vec::new(), 0, None);
+    async fn read(source: &RawSource, from: Checkpoint, size: u64, content: &[u8]) {
+        let start = usize::try_from(from.offset).unwrap();
+        let mut blocks = Blocks::new(source.clone(), from, source.byte_count(), size);
+        let (mut together, mut last) = (Vec::new(), None);
         let (mut number, mut counted) = (1, 0);
         while let Some(block) = blocks.next().await.unwrap() {
-            assert_eq!(block.offset, together.len() as u64);
+            assert_eq!(block.offset, (start + together.len()) as u64);
             for line in block.lines() {
                 let at = usize::try_from(line.offset).unwrap();
                 assert_eq!(&content[at..at + line.bytes.len()], line.bytes);
                 number += memchr_iter(b'\n', &content[counted..at]).count() as u64;
                 counted = at;
                 assert_eq!(line.number, number);
-                lines += 1;
                 last = Some(line.bytes.to_vec());
             }
             together.extend_from_slice(&block.bytes);
         }
-        assert!(together == content);
-        assert_eq!((lines, last.as_deref()), (3_001, Some(&b"last"[..])));
+        assert!(together == content[start..]);
+        assert_eq!(last.as_deref(), Some(&b"last"[..]));
+    }
+
+    #[tokio::test]
+    async fn any_zstd_decoder_gives_the_bytes_as_they_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::create(folder.path().to_str().unwrap()).unwrap();
+        let content = b"{\"resourceType\":\"Patient\"}\n".repeat(200_000);
+        let mut file = RawFile::create(&root, "raw/x.zst").await.unwrap();
+        file.write(&content).await.unwrap();
+        file.finish_if(|_| true).await.unwrap();
+        let stored = std::fs::read(folder.path().join("raw/x.zst")).unwrap();
+        assert!(stored.len() < content.len() / 20);
+        assert!(zstd::decode_all(&stored[..]).unwrap() == content);
     }
 }

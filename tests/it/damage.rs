@@ -2,7 +2,7 @@
 
 use fhirlake::Error;
 use fhirlake::lake::Lake;
-use fhirlake::pipeline::{self, IngestOptions, Observer, Step};
+use fhirlake::pipeline::{self, IngestOptions, Observer, Settings, Step};
 
 use crate::fixture::{Bench, ask, ingest, one};
 
@@ -11,9 +11,9 @@ struct Cut(std::path::PathBuf);
 
 impl Observer for Cut {
     fn begin(&self, step: Step, _: Option<u64>) {
-        if step == Step::Check {
+        if step == Step::Stage {
             for run in std::fs::read_dir(&self.0).unwrap() {
-                let file = run.unwrap().path().join("Patient.0.ndjson");
+                let file = run.unwrap().path().join("Patient.0.ndjson.zst");
                 std::fs::File::options().write(true).open(file).unwrap().set_len(100).unwrap();
             }
         }
@@ -41,7 +41,8 @@ async fn a_raw_file_that_was_cut_short_blocks_the_run_until_it_is_given_up() {
     let bench = Bench::new();
     let lake = bench.lake("lake");
     let identity = fhirlake::lake::identity::Identity::of_files(None, None);
-    let options = IngestOptions { paths: vec![bench.path("small-v1/Patient.ndjson")] };
+    let options =
+        IngestOptions { paths: vec![bench.path("small-v1/Patient.ndjson")], settings: Settings::default() };
     let cut = Cut(bench.path("lake/raw"));
     let blocked = pipeline::ingest(&lake, &identity, &options, &cut).await.unwrap_err();
     let Error::Blocked { path, .. } = &blocked else { panic!("{blocked}") };

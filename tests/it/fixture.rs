@@ -9,7 +9,7 @@ use fhir_bulk_server::{BulkServer, Dataset, ServerOptions};
 use fhirlake::lake::Lake;
 use fhirlake::lake::identity::Identity;
 use fhirlake::pipeline::progress::Unwatched;
-use fhirlake::pipeline::{self, ExportOptions, IngestOptions, Report, Since};
+use fhirlake::pipeline::{self, ExportOptions, IngestOptions, Report, Settings, Since};
 use fhirlake::query::{Pin, Session};
 use futures::TryStreamExt;
 use tempfile::TempDir;
@@ -73,13 +73,19 @@ pub fn part() -> ExportOptions {
 }
 
 pub async fn ingest(lake: &str, paths: &[PathBuf]) -> fhirlake::Result<Report> {
-    let options = IngestOptions { paths: paths.to_vec() };
+    let options = IngestOptions { paths: paths.to_vec(), settings: Settings::default() };
     let mut reports = pipeline::ingest(lake, &Identity::of_files(None, None), &options, &Unwatched).await?;
     Ok(reports.pop().unwrap())
 }
 
 pub fn system() -> ExportOptions {
-    ExportOptions { level: Level::System, types: Vec::new(), since: Since::Watermark, parallel: 4 }
+    ExportOptions {
+        level: Level::System,
+        types: Vec::new(),
+        since: Since::Watermark,
+        parallel: 4,
+        settings: Settings::default(),
+    }
 }
 
 pub fn group(id: &str) -> ExportOptions {

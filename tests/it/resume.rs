@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fhir_bulk_server::{BulkServer, Dataset, ServerOptions};
 use fhirlake::lake::identity::Identity;
-use fhirlake::pipeline::{self, IngestOptions, Observer, Step};
+use fhirlake::pipeline::{self, IngestOptions, Observer, Settings, Step};
 use tokio::sync::Notify;
 
 use crate::fixture::{Bench, ask, client, contents, export, ingest, one, part, system};
@@ -47,7 +47,7 @@ const STOPS: [(Step, i64); 8] = [
     (Step::Export, 0),
     (Step::Download, 0),
     (Step::Download, 4),
-    (Step::Check, 3),
+    (Step::Stage, 3),
     (Step::Load, 0),
     (Step::Load, 1),
     (Step::Load, 3),
@@ -93,13 +93,13 @@ async fn an_ingest_of_changes_that_is_stopped_anywhere_continues_to_the_same_tab
     }
     let expected = contents(&undisturbed).await;
     for (n, (step, times)) in
-        [(Step::Copy, 3), (Step::Check, 3), (Step::Load, 1), (Step::Load, 5)].into_iter().enumerate()
+        [(Step::Copy, 3), (Step::Stage, 3), (Step::Load, 1), (Step::Load, 5)].into_iter().enumerate()
     {
         let lake = bench.lake(&format!("stopped-{n}"));
         ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
         let stop = StopAt::new(step, times);
         let identity = Identity::of_files(None, None);
-        let options = IngestOptions { paths: vec![bench.part("small-v2")] };
+        let options = IngestOptions { paths: vec![bench.part("small-v2")], settings: Settings::default() };
         tokio::select! {
             biased;
             () = stop.reached.notified() => {}

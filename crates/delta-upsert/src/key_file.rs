@@ -137,8 +137,12 @@ fn encode(keys: &[Existing]) -> Result<Bytes, ParquetError> {
     let options = ArrowWriterOptions::new().with_properties(properties()?);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema(), options)?;
     for keys in keys.chunks(BATCH_ROWS) {
-        let long = |of: fn(&Existing) -> i64| Arc::new(Int64Array::from_iter_values(keys.iter().map(of))) as ArrayRef;
-        let short = |of: fn(&Existing) -> u32| Arc::new(UInt32Array::from_iter_values(keys.iter().map(of))) as ArrayRef;
+        let long = |of: fn(&Existing) -> i64| {
+            Arc::new(Int64Array::from_iter_values(keys.iter().map(of))) as ArrayRef
+        };
+        let short = |of: fn(&Existing) -> u32| {
+            Arc::new(UInt32Array::from_iter_values(keys.iter().map(of))) as ArrayRef
+        };
         let columns = vec![
             long(|key| key.id.high),
             short(|key| key.id.low),
@@ -255,12 +259,14 @@ impl KeyFile {
         let (mut selectors, mut some) = (Vec::new(), false);
         for (group, (index, offsets)) in metadata.row_groups().iter().zip(indexes.iter().zip(offsets)) {
             let rows = usize::try_from(group.num_rows()).unwrap_or_default();
-            let (Some(ColumnIndexMetaData::INT64(bounds)), Some(offsets)) = (index.first(), offsets.first()) else {
+            let (Some(ColumnIndexMetaData::INT64(bounds)), Some(offsets)) = (index.first(), offsets.first())
+            else {
                 selectors.push(RowSelector::select(rows));
                 some = true;
                 continue;
             };
-            let starts = offsets.page_locations().iter().map(|page| page.first_row_index.unsigned_abs() as usize);
+            let starts =
+                offsets.page_locations().iter().map(|page| page.first_row_index.unsigned_abs() as usize);
             let starts: Vec<usize> = starts.chain([rows]).collect();
             let pages = starts.windows(2).zip(bounds.min_values().iter().zip(bounds.max_values()));
             for (page, (low, high)) in pages {

@@ -10,9 +10,8 @@ use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use crate::{Error, Key, Result};
 
 /// Keys that come in any order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct KeyRuns {
-    limit: usize,
     waiting: Vec<Key>,
     runs: Vec<Run>,
 }
@@ -33,24 +32,26 @@ pub struct SortedKeys {
 }
 
 impl KeyRuns {
-    /// Keeps so many bytes of keys in memory, and spills beyond.
-    #[must_use]
-    pub fn new(memory: usize) -> Self {
-        Self { limit: (memory / Key::SIZE).max(1024), waiting: Vec::new(), runs: Vec::new() }
+    /// Takes keys, into memory.
+    pub fn extend(&mut self, keys: impl IntoIterator<Item = Key>) {
+        self.waiting.extend(keys);
     }
 
-    /// Takes keys.
+    /// The memory that the keys take, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.waiting.capacity() * Key::SIZE
+    }
+
+    /// Puts the keys that are in memory into a temporary file.
     ///
     /// # Errors
-    /// [`Error::Spill`] where they have to go to disk and cannot.
-    pub fn extend(&mut self, keys: impl IntoIterator<Item = Key>) -> Result<()> {
-        for key in keys {
-            self.waiting.push(key);
-            if self.waiting.len() >= self.limit {
-                self.waiting.sort_unstable();
-                self.runs.push(spill(&self.waiting).map_err(spill_error)?);
-                self.waiting.clear();
-            }
+    /// [`Error::Spill`] where that cannot be written.
+    pub fn spill(&mut self) -> Result<()> {
+        let mut keys = std::mem::take(&mut self.waiting);
+        if !keys.is_empty() {
+            keys.sort_unstable();
+            self.runs.push(spill(&keys).map_err(spill_error)?);
         }
         Ok(())
     }
@@ -212,10 +213,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_come_out_sorted_and_complete_whatever_the_limits(ids in prop::collection::vec((0_u32..1000, 0_i64..5), 0..6000)) {
+        fn keys_come_out_sorted_and_complete_whatever_the_limits(
+            ids in prop::collection::vec((0_u32..1000, 0_i64..5), 0..6000),
+            spilled in 0_u32..4,
+        ) {
             let mut expected: Vec<Key> = ids.iter().zip(0..).map(|(&(id, at), row)| key(id, at, row)).collect();
-            let mut runs = KeyRuns::new(0);
-            runs.extend(expected.iter().copied()).unwrap();
+            let mut runs = KeyRuns::default();
+            for (some, n) in expected.chunks(999).zip(0..) {
+                runs.extend(some.iter().copied());
+                if n % 3 == spilled {
+                    runs.spill().unwrap();
+                }
+            }
             let mut sorted = runs.finish();
             prop_assert_eq!(sorted.len(), expected.len() as u64);
             expected.sort();
@@ -230,7 +239,7 @@ mod tests {
 
     #[test]
     fn no_keys_are_no_chunk() {
-        let mut sorted = KeyRuns::new(1 << 20).finish();
+        let mut sorted = KeyRuns::default().finish();
         assert!(sorted.is_empty() && read(&mut sorted).is_empty());
     }
 }

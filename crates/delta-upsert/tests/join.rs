@@ -15,7 +15,12 @@ fn version(at: i64) -> Version {
 }
 
 fn existing(id: u32, row: u32) -> Existing {
-    Existing { id: IdHash::of(&format!("id-{id}")), version: version(i64::from(id)), row_hash: i64::from(id) * 7, row }
+    Existing {
+        id: IdHash::of(&format!("id-{id}")),
+        version: version(i64::from(id)),
+        row_hash: i64::from(id) * 7,
+        row,
+    }
 }
 
 fn candidate(id: u32, row: u32) -> Key {
@@ -35,8 +40,8 @@ async fn stored(rows: &[Existing]) -> (Arc<dyn ObjectStore>, KeyFile) {
 
 /// What a change of these ids meets in a file of those, as (row of the change, row of the file).
 async fn met(file: &KeyFile, keys: Vec<Key>, masked: Option<&RoaringBitmap>) -> Vec<(u32, u32)> {
-    let mut runs = KeyRuns::new(0);
-    runs.extend(keys).unwrap();
+    let mut runs = KeyRuns::default();
+    runs.extend(keys);
     let mut sorted = runs.finish();
     let mut chunks = sorted.chunks(0).unwrap();
     let mut met = Vec::new();

@@ -84,7 +84,7 @@ fn file(path: &Path, times: usize, all: &mut BTreeMap<String, Measured>) -> Resu
     let Some(first) = lines.first() else { return Ok(0) };
     let resource_type = scan(first)?.resource_type;
     let schema = Arc::new(TableSchema::new(Definitions::r4(), &resource_type)?);
-    let measured = all.entry(resource_type).or_default();
+    let measured = all.entry(resource_type.into_owned()).or_default();
     measured.bytes += bytes.len();
     measured.rows += lines.len();
 

@@ -25,6 +25,12 @@ impl Instant {
         Self { micros, beyond: 0 }
     }
 
+    /// What is beyond the microseconds: nine digits more, as a number.
+    #[must_use]
+    pub const fn beyond(self) -> u32 {
+        self.beyond
+    }
+
     /// Microseconds since 1970-01-01T00:00:00Z; what is beyond them is cut off.
     #[must_use]
     pub const fn micros(self) -> i64 {

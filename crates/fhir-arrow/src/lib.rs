@@ -50,6 +50,6 @@ pub use error::{IssueCode, LineError, SchemaError, UnflattenError};
 pub use flatten::{Flattener, MAX_BATCH_BYTES};
 pub use instant::{Instant, parse_instant, parse_range};
 pub use reference::ServerBase;
-pub use scan::{Header, is_legal_id, row_hash, scan};
+pub use scan::{Header, Reader, Resource, is_legal_id, row_hash, scan};
 pub use schema::TableSchema;
 pub use unflatten::unflatten;

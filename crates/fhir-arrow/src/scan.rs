@@ -1,22 +1,21 @@
 //! What a line is, before anything is done with it.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 
-use crate::json::{Kind, Tape, Value};
+use crate::json::{Document, Kind, Tape, Value};
 use crate::{Instant, IssueCode, LineError, parse_instant};
 
 /// What a line says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct Header<'r> {
     /// The resource type: ASCII letters, at most 64, not necessarily a type that FHIR knows.
-    pub resource_type: String,
+    pub resource_type: Cow<'r, str>,
     /// The resource's id, a legal one ([`is_legal_id`]).
-    pub id: String,
+    pub id: Cow<'r, str>,
     /// `meta.lastUpdated`, where it is given and can be read.
     pub last_updated: Option<Instant>,
     /// `meta.versionId`.
-    pub version_id: Option<String>,
+    pub version_id: Option<Cow<'r, str>>,
     /// Whether the resource says that parts of it are left out: a tag `SUBSETTED` in `meta`.
     pub subsetted: bool,
 }
@@ -33,32 +32,68 @@ pub struct Header {
 /// use fhir_arrow::{IssueCode, scan};
 ///
 /// let header = scan(br#"{"resourceType":"Patient","id":"p1","meta":{"versionId":"3"}}"#)?;
-/// assert_eq!((header.resource_type.as_str(), header.id.as_str()), ("Patient", "p1"));
+/// assert_eq!((&*header.resource_type, &*header.id), ("Patient", "p1"));
 /// assert_eq!(header.version_id.as_deref(), Some("3"));
 ///
 /// let error = scan(br#"{"resourceType":"Patient","id":"p 1"}"#).unwrap_err();
 /// assert_eq!((error.code, error.offset), (IssueCode::Value, 31));
 /// # Ok::<(), fhir_arrow::LineError>(())
 /// ```
-pub fn scan(line: &[u8]) -> Result<Header, LineError> {
-    thread_local! {
-        /// The tokens of the thread's last line, so that a scan does not allocate them anew.
-        static TAPE: RefCell<Tape> = RefCell::new(Tape::default());
+pub fn scan(line: &[u8]) -> Result<Header<'static>, LineError> {
+    let mut reader = Reader::default();
+    let resource = reader.read(line)?;
+    let header = resource.header()?;
+    Ok(Header {
+        resource_type: Cow::Owned(header.resource_type.into_owned()),
+        id: Cow::Owned(header.id.into_owned()),
+        version_id: header.version_id.map(|version| Cow::Owned(version.into_owned())),
+        ..header
+    })
+}
+
+/// Reads lines one after the other, each as [`scan`] does, with the same memory.
+#[derive(Debug, Default)]
+pub struct Reader {
+    tape: Tape,
+}
+
+impl Reader {
+    /// Reads a line as a whole: it must be one JSON object in UTF-8, in which no object has a member twice.
+    ///
+    /// # Errors
+    /// What is wrong with the line, and where.
+    pub fn read<'r>(&'r mut self, line: &'r [u8]) -> Result<Resource<'r>, LineError> {
+        Ok(Resource { document: self.tape.parse(line)? })
     }
-    TAPE.with_borrow_mut(|tape| {
-        let document = tape.parse(line)?;
-        let root = document.root();
-        let identity = Identity::of(root)?;
-        let meta = root.member("meta");
+}
+
+/// The resource of a line that has been read.
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'r> {
+    document: Document<'r>,
+}
+
+impl Resource<'_> {
+    pub(crate) fn root(&self) -> Value<'_> {
+        self.document.root()
+    }
+
+    /// What resource it is.
+    ///
+    /// # Errors
+    /// It has no `resourceType`, or no legal `id`.
+    pub fn header(&self) -> Result<Header<'_>, LineError> {
+        let Identity { resource_type, id } = Identity::of(self.root())?;
+        let meta = self.root().member("meta");
         let text = |name| meta.and_then(|meta| meta.member(name)).and_then(Value::string);
         Ok(Header {
             last_updated: text("lastUpdated").and_then(|text| parse_instant(&text)),
-            version_id: text("versionId").map(Cow::into_owned),
+            version_id: text("versionId"),
             subsetted: meta.and_then(|meta| meta.member("tag")).is_some_and(is_subsetted),
-            resource_type: identity.resource_type.into_owned(),
-            id: identity.id.into_owned(),
+            resource_type,
+            id,
         })
-    })
+    }
 }
 
 /// What every resource of an export has.
@@ -148,7 +183,7 @@ pub fn row_hash(line: &[u8]) -> i64 {
 mod tests {
     use super::*;
 
-    fn scan_text(line: &str) -> Result<Header, LineError> {
+    fn scan_text(line: &str) -> Result<Header<'static>, LineError> {
         scan(line.as_bytes())
     }
 
@@ -167,7 +202,7 @@ mod tests {
     #[test]
     fn escapes_in_a_header_are_read() {
         let header = scan_text(r#"{"resource\u0054ype":"\u0050atient","\u0069d":"\u0031"}"#).unwrap();
-        assert_eq!((header.resource_type.as_str(), header.id.as_str()), ("Patient", "1"));
+        assert_eq!((&*header.resource_type, &*header.id), ("Patient", "1"));
     }
 
     #[test]

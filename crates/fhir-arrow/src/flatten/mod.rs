@@ -18,10 +18,9 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use self::leaf::Fill as _;
 use self::nested::ObjectColumn;
 use self::nulls::Nulls;
-use crate::json::Tape;
 use crate::reference::Resolver;
 use crate::rest::{Place, Rest};
-use crate::scan::Identity;
+use crate::scan::{Identity, Reader, Resource};
 use crate::{IssueCode, LineError, ServerBase, TableSchema};
 
 /// How many bytes of lines a batch takes: no column may have more than 2 GiB of text.
@@ -32,7 +31,7 @@ pub const MAX_BATCH_BYTES: usize = 1 << 30;
 pub struct Flattener {
     schema: Arc<TableSchema>,
     base: Option<ServerBase>,
-    tape: Tape,
+    reader: Reader,
     columns: ObjectColumn,
     rests: StringBuilder,
     /// What the row that is being appended leaves over.
@@ -61,7 +60,7 @@ impl Flattener {
         Self {
             schema,
             base,
-            tape: Tape::default(),
+            reader: Reader::default(),
             columns,
             rests: StringBuilder::new(),
             rest: Rest::default(),
@@ -79,12 +78,22 @@ impl Flattener {
     /// batch that cannot take so much more ([`IssueCode::TooCostly`], after [`MAX_BATCH_BYTES`] of lines). There is
     /// no row of the line then, and the flattener can be used as before.
     pub fn append(&mut self, line: &[u8]) -> Result<(), LineError> {
-        if self.rows > 0 && self.line_bytes + line.len() > MAX_BATCH_BYTES {
+        let mut reader = std::mem::take(&mut self.reader);
+        let appended = reader.read(line).and_then(|resource| self.append_resource(&resource, line.len()));
+        self.reader = reader;
+        appended
+    }
+
+    /// Adds a resource that has been read, from a line of so many bytes.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_resource(&mut self, resource: &Resource<'_>, length: usize) -> Result<(), LineError> {
+        if self.rows > 0 && self.line_bytes + length > MAX_BATCH_BYTES {
             let reason = "the batch is full: it must be finished before the line is appended";
             return Err(LineError::new(IssueCode::TooCostly, reason, 0));
         }
-        let document = self.tape.parse(line)?;
-        let root = document.root();
+        let root = resource.root();
         let identity = Identity::of(root)?;
         if identity.resource_type != self.schema.resource_type() {
             let reason = format!("the resource is no {}", self.schema.resource_type());
@@ -105,7 +114,7 @@ impl Flattener {
             walk.bytes += rest.len();
         }
         self.byte_size += walk.bytes;
-        self.line_bytes += line.len();
+        self.line_bytes += length;
         self.rows += 1;
         Ok(())
     }

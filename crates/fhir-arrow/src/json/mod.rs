@@ -10,7 +10,7 @@ mod parser;
 mod scalar;
 mod text;
 
-pub(crate) use document::{Key, Kind, Value};
+pub(crate) use document::{Document, Key, Kind, Value};
 pub(crate) use name::Names;
 pub(crate) use parser::Tape;
 pub(crate) use scalar::is_number;

@@ -1,0 +1,90 @@
+//! A data file on its way: rows in, bytes out, a row group at a time.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+
+use super::properties::properties;
+use super::statistics::statistics;
+use super::{NewFile, Part};
+use crate::error::{Error, Result};
+
+/// Encodes rows. It does no input or output: whoever uses it places the [`Part`]s.
+pub struct DataFileWriter {
+    table: String,
+    name: String,
+    schema: SchemaRef,
+    indexed: Arc<Vec<String>>,
+    writer: ArrowWriter<Vec<u8>>,
+    rows: u64,
+}
+
+impl DataFileWriter {
+    /// Begins a file of a table with these columns. `indexed` are the ones with statistics.
+    pub fn new(table: &str, name: String, schema: SchemaRef, indexed: Arc<Vec<String>>) -> Result<Self> {
+        let properties = properties(&schema, &indexed).map_err(Error::parquet(table, "begin"))?;
+        // The embedded Arrow schema would say nothing that the Delta log does not, in every file again.
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)
+            .map_err(Error::parquet(table, "begin"))?;
+        Ok(Self { table: table.to_owned(), name, schema, indexed, writer, rows: 0 })
+    }
+
+    /// The file's name in its table.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file's columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The bytes of the file so far.
+    pub fn size(&self) -> usize {
+        self.writer.bytes_written() + self.writer.in_progress_size()
+    }
+
+    /// The memory that the rows take which have not been encoded to the end.
+    pub fn memory(&self) -> usize {
+        self.writer.memory_size()
+    }
+
+    /// Appends rows, which have the file's columns.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows() as u64;
+        self.writer.write(batch).map_err(Error::parquet(&self.table, "write"))
+    }
+
+    /// Ends the row group, so that its memory is free once its bytes are taken.
+    pub fn end_group(&mut self) -> Result<()> {
+        self.writer.flush().map_err(Error::parquet(&self.table, "write"))
+    }
+
+    /// What has been encoded since the last time: bytes of the file, which are to be placed in this order.
+    pub fn part(&mut self) -> Option<Part> {
+        let bytes = std::mem::take(self.writer.inner_mut());
+        (!bytes.is_empty()).then(|| Part { path: self.path(), bytes, last: false })
+    }
+
+    /// The last bytes, and the file as a commit names it.
+    pub fn finish(mut self) -> Result<(Part, NewFile)> {
+        let metadata = self.writer.finish().map_err(Error::parquet(&self.table, "write"))?;
+        let size = self.writer.bytes_written() as u64;
+        let bytes = std::mem::take(self.writer.inner_mut());
+        let path = self.path();
+        let file = NewFile::new(self.name, size, self.rows, &statistics(&metadata, &self.indexed));
+        Ok((Part { path, bytes, last: true }, file))
+    }
+
+    fn path(&self) -> String {
+        format!("tables/{}/{}", self.table, self.name)
+    }
+}

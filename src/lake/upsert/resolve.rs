@@ -1,0 +1,128 @@
+//! Decides which of the staged rows stand, and which rows of the table go.
+//!
+//! One invariant: which of two versions stands is decided by their versions and places alone, never by which of them is
+//! in the table already.
+
+use std::collections::HashMap;
+
+use delta_upsert::{Existing, IdHash, Key, KeyFile, RoaringBitmap, SortedKeys};
+
+use super::Context;
+use crate::error::{Error, Result};
+use crate::lake::data_file::NewFile;
+use crate::lake::keys;
+use crate::lake::ledger::Tombstones;
+use crate::lake::resource::resource_type;
+use crate::lake::table::{DataFile, Table};
+
+/// What a run does to a table.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// The table's files.
+    pub files: Vec<DataFile>,
+    /// Number of a file of the table → rows that go.
+    pub gone: HashMap<usize, RoaringBitmap>,
+    /// Number of a staged file → rows that do not stand.
+    pub fallen: HashMap<usize, RoaringBitmap>,
+    /// Rows that are new.
+    pub inserted: u64,
+    /// Rows that take the place of another.
+    pub updated: u64,
+    /// Rows that go without another in their place.
+    pub deleted: u64,
+}
+
+impl Resolved {
+    /// Whether no row goes and no staged row stands.
+    pub fn changes_nothing(&self, staged: &[NewFile]) -> bool {
+        let fallen: u64 = self.fallen.values().map(RoaringBitmap::len).sum();
+        self.gone.is_empty() && fallen == staged.iter().map(|file| file.rows).sum::<u64>()
+    }
+
+    fn falls(&mut self, key: &Key) {
+        if !key.is_tombstone() {
+            self.fallen.entry(key.file as usize).or_default().insert(key.row);
+        }
+    }
+}
+
+/// Resolves the keys of a run against a table as it is open.
+pub async fn resolve(context: &Context, table: &Table, keys: &mut SortedKeys) -> Result<Resolved> {
+    let mut resolved = Resolved { files: table.files()?, ..Resolved::default() };
+    if keys.is_empty() {
+        return Ok(resolved);
+    }
+    let mut key_files = Vec::with_capacity(resolved.files.len());
+    for file in &resolved.files {
+        key_files.push(keys::of(&context.lake.root, table, file, &context.transaction_times).await?);
+    }
+    let mut chunks = keys.chunks(context.chunk)?;
+    while let Some(chunk) = chunks.next()? {
+        // Read after the table was opened: whoever buries something later commits to the table later, and wins.
+        let tombstones = Tombstones::of(&context.lake.root, resource_type(table.name()), &chunk).await?;
+        let standing = standing(&chunk, &tombstones, &mut resolved);
+        let met = meet(table, &key_files, &standing, &mut resolved).await?;
+        resolved.inserted += standing.iter().filter(|key| !key.is_tombstone()).count() as u64 - met;
+    }
+    Ok(resolved)
+}
+
+/// Of the keys of each id the one that stands: the newest candidate, or a tombstone of this run that covers it.
+fn standing(chunk: &[Key], tombstones: &Tombstones, resolved: &mut Resolved) -> Vec<Key> {
+    let mut standing = Vec::with_capacity(chunk.len());
+    for of_id in chunk.chunk_by(|one, other| one.id == other.id) {
+        let mut candidates = of_id.iter().filter(|key| !key.is_tombstone());
+        let newest = candidates.next_back();
+        candidates.for_each(|older| resolved.falls(older));
+        let tombstone = of_id.iter().rfind(|key| key.is_tombstone());
+        match newest {
+            Some(newest) if !tombstones.covers(newest.id, newest.version.at) => standing.push(*newest),
+            Some(newest) => {
+                resolved.falls(newest);
+                standing.extend(tombstone);
+            }
+            None => standing.extend(tombstone),
+        }
+    }
+    standing
+}
+
+/// Merges what stands with the rows that the table has. Returns how many candidates met a row of theirs.
+async fn meet(
+    table: &Table,
+    key_files: &[KeyFile],
+    standing: &[Key],
+    resolved: &mut Resolved,
+) -> Result<u64> {
+    let mut met = 0;
+    let mut twice = false;
+    let mut last_met: HashMap<IdHash, usize> = HashMap::new();
+    for (file, keys) in key_files.iter().enumerate() {
+        let meets = |of_id: &[Key], existing: Existing| {
+            let Some(key) = of_id.first() else { return };
+            twice |= last_met.insert(existing.id, file).is_some();
+            if key.is_tombstone() {
+                if existing.version.at <= key.version.at {
+                    resolved.deleted += 1;
+                    resolved.gone.entry(file).or_default().insert(existing.row);
+                }
+                return;
+            }
+            met += 1;
+            if key.row_hash != existing.row_hash && key.version >= existing.version {
+                resolved.updated += 1;
+                resolved.gone.entry(file).or_default().insert(existing.row);
+            } else {
+                resolved.falls(key);
+            }
+        };
+        keys.join(standing, None, meets).await?;
+    }
+    if twice {
+        return Err(Error::Damaged {
+            path: format!("tables/{}", table.name()),
+            reason: "it has two rows of one id".to_owned(),
+        });
+    }
+    Ok(met)
+}

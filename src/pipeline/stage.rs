@@ -1,0 +1,209 @@
+//! Stages the run's files: a few splits at a time, each by one worker.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use delta_upsert::Key;
+use fhir_arrow::{Reader, parse_instant};
+use futures::{StreamExt, TryStreamExt};
+
+use super::input::{Input, InputFile};
+use super::progress::{Observer, Step};
+use super::settings::Settings;
+use super::splits::{Split, splits};
+use crate::error::Result;
+use crate::lake::data_file::{NewFile, Parts};
+use crate::lake::resource::table_name;
+use crate::lake::stage::{StageFile, Staged, StagedFile, Stager, Staging, Tally};
+use crate::lake::upsert::{Context, Dropped, Filter, KeySet};
+use crate::raw::layout::Section;
+use crate::raw::{Block, Blocks, RawSource};
+
+/// What staging made of the run's files.
+#[derive(Debug, Default)]
+pub struct StagedRun {
+    /// Table → its files.
+    pub tables: BTreeMap<String, Vec<NewFile>>,
+    /// The keys of their rows: their file is its number among its table's.
+    pub keys: KeySet,
+    /// The files of `_quarantine`.
+    pub quarantine: Vec<NewFile>,
+    /// What came.
+    pub tally: Tally,
+    /// The tables that have the run's commit already.
+    pub done: BTreeSet<String>,
+}
+
+/// The run's raw files, as far as staging is concerned.
+pub fn stage_files(input: &Input, is_type: impl Fn(&str) -> bool) -> Vec<StageFile> {
+    let of = |file: &InputFile| StageFile {
+        name: file.path.as_str().into(),
+        resource_type: file.resource_type.clone(),
+        hint: Some(file.name.clone()).filter(|name| is_type(name)),
+        since: file.since.as_deref().and_then(parse_instant),
+    };
+    input.files.iter().map(of).collect()
+}
+
+/// Stages the output files of a run.
+pub async fn stage(
+    context: &Context,
+    settings: &Settings,
+    mut staging: Staging,
+    input: &Input,
+    observer: &dyn Observer,
+) -> Result<StagedRun> {
+    let splits = splits(&input.files, context.workers.count());
+    let filter = Filter::open(context, tables(context, &staging, input).await?).await?;
+    staging.done.clone_from(filter.done());
+    let mut tally = Tally::default();
+    if !filter.is_empty() {
+        let dropped = look(context, settings, &staging, filter, &splits, observer).await?;
+        dropped.tally(&mut tally);
+        staging.dropped = dropped.lines;
+    }
+    observer.begin(Step::Stage, Some(splits.iter().map(|split| split.bytes).sum()));
+    let staging = Arc::new(staging);
+    let keys = KeySet::new(settings.keys());
+    let done = staging.done.clone();
+    let collected = Arc::new(Mutex::new(StagedRun { keys, tally, done, ..StagedRun::default() }));
+    futures::stream::iter(splits)
+        .map(|split| stage_split(context, settings, &staging, split, &collected, observer))
+        .buffer_unordered(context.workers.count())
+        .try_collect::<()>()
+        .await?;
+    observer.end(Step::Stage);
+    Ok(std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// The tables that the files' names speak of; all that the lake has, where a name speaks of none.
+async fn tables(context: &Context, staging: &Staging, input: &Input) -> Result<BTreeSet<String>> {
+    let outputs = input.files.iter().zip(&staging.files).filter(|(file, _)| file.section == Section::Output);
+    let mut names = BTreeSet::new();
+    for (file, of) in outputs.filter(|(file, _)| !file.loaded_before && file.byte_count > 0) {
+        match file.resource_type.as_ref().or(of.hint.as_ref()) {
+            Some(name) => names.extend([false, true].map(|subsetted| table_name(name, subsetted))),
+            None => {
+                let stored = context.lake.root.folders("tables").await?;
+                let partial = context.lake.root.folders("tables/_partial").await?;
+                names.extend(stored.into_iter().filter(|name| !name.starts_with('_')));
+                names.extend(partial.iter().map(|name| table_name(name, true)));
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// Looks at every line for those that would change nothing.
+async fn look(
+    context: &Context,
+    settings: &Settings,
+    staging: &Staging,
+    filter: Filter,
+    splits: &[Split],
+    observer: &dyn Observer,
+) -> Result<Dropped> {
+    observer.begin(Step::Check, Some(splits.iter().map(|split| split.bytes).sum()));
+    let filter = Arc::new(filter);
+    let looked = Arc::new(Mutex::new(KeySet::new(settings.keys())));
+    let time = staging.transaction_time;
+    futures::stream::iter(splits)
+        .map(|split| async {
+            let mut reader = Reader::default();
+            each_block(context, settings, staging, split, async |file, block| {
+                let (filter, looked) = (Arc::clone(&filter), Arc::clone(&looked));
+                let Some(of) = staging.files.get(file as usize).cloned() else { return Ok(()) };
+                let length = block.bytes.len() as u64;
+                let mut used = std::mem::take(&mut reader);
+                reader = crate::blocking(move || {
+                    let found = filter.look(&mut used, file, &of, &block, time);
+                    let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
+                    for (name, keys) in found.keys {
+                        looked.extend(&name, keys)?;
+                    }
+                    Ok(used)
+                })
+                .await?;
+                observer.advance(Step::Check, length);
+                Ok(())
+            })
+            .await
+        })
+        .buffer_unordered(context.workers.count())
+        .try_collect::<()>()
+        .await?;
+    let looked = std::mem::take(&mut *looked.lock().unwrap_or_else(PoisonError::into_inner));
+    let dropped = filter.dropped(context, looked).await?;
+    observer.end(Step::Check);
+    Ok(dropped)
+}
+
+async fn stage_split(
+    context: &Context,
+    settings: &Settings,
+    staging: &Arc<Staging>,
+    split: Split,
+    collected: &Arc<Mutex<StagedRun>>,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let mut stager = Some(Stager::new(staging));
+    let mut parts = Parts::new(&context.lake.root);
+    each_block(context, settings, staging, &split, async |file, block| {
+        let Some(mut at_work) = stager.take() else { return Ok(()) };
+        let (length, collected) = (block.bytes.len() as u64, Arc::clone(collected));
+        let (placed, at_work) = crate::blocking(move || {
+            let placed = at_work.take(file, &block)?;
+            collect(&collected, at_work.staged())?;
+            Ok((placed, at_work))
+        })
+        .await?;
+        stager = Some(at_work);
+        parts.place(placed).await?;
+        observer.advance(Step::Stage, length);
+        Ok(())
+    })
+    .await?;
+    let Some(stager) = stager else { return Ok(()) };
+    let collected = Arc::clone(collected);
+    let last = crate::blocking(move || {
+        let (last, staged) = stager.finish()?;
+        collect(&collected, staged)?;
+        Ok(last)
+    });
+    parts.place(last.await?).await
+}
+
+/// Adds what a stager has made to that of the run.
+fn collect(collected: &Mutex<StagedRun>, staged: Staged) -> Result<()> {
+    let mut run = collected.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, files) in staged.tables {
+        for StagedFile { file, keys } in files {
+            let files = run.tables.entry(name.clone()).or_default();
+            let number = u32::try_from(files.len()).unwrap_or(Key::TOMBSTONE - 1);
+            files.push(file);
+            run.keys.extend(&name, keys.into_iter().map(|key| Key { file: number, ..key }))?;
+        }
+    }
+    run.quarantine.extend(staged.quarantine);
+    run.tally.merge(staged.tally);
+    Ok(())
+}
+
+/// Reads the blocks of a split, one after the other.
+async fn each_block(
+    context: &Context,
+    settings: &Settings,
+    staging: &Staging,
+    split: &Split,
+    mut of: impl AsyncFnMut(u32, Block) -> Result<()>,
+) -> Result<()> {
+    for piece in &split.pieces {
+        let Some(file) = staging.files.get(piece.file as usize) else { continue };
+        let source = RawSource::open(&context.lake.root, &file.name).await?;
+        let mut blocks = Blocks::new(source, piece.from, piece.end, settings.block());
+        while let Some(block) = blocks.next().await? {
+            of(piece.file, block).await?;
+        }
+    }
+    Ok(())
+}
