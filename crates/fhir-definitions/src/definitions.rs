@@ -1,7 +1,5 @@
 //! The definitions of one FHIR version, read once.
 
-use std::sync::OnceLock;
-
 use crate::document::{Document, Source};
 use crate::element::find;
 use crate::{Compartment, DefinitionsError, Element, FhirVersion, TypeDefinition, TypeKind};
@@ -18,19 +16,17 @@ pub struct Definitions {
 }
 
 impl Definitions {
-    /// The definitions of FHIR R4 (4.0.1). The first call reads the embedded file, which takes some milliseconds.
+    /// The definitions of FHIR R4 (4.0.1).
     #[must_use]
     pub fn r4() -> &'static Self {
-        static R4: OnceLock<Definitions> = OnceLock::new();
-        R4.get_or_init(|| Self::embedded(FhirVersion::R4))
+        Self::of(FhirVersion::R4)
     }
 
-    /// The definitions of a version. The first call of each version reads the embedded file.
+    /// The definitions of a version. The first call of each version reads the embedded file, which takes some
+    /// milliseconds.
     #[must_use]
     pub fn of(version: FhirVersion) -> &'static Self {
-        match version {
-            FhirVersion::R4 => Self::r4(),
-        }
+        version.read().get_or_init(|| Self::embedded(version))
     }
 
     fn embedded(version: FhirVersion) -> Self {

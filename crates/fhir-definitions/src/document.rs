@@ -4,8 +4,9 @@
 //! it. Values that are the default are left out, types are sorted by name, so equal sources give equal bytes.
 //!
 //! What is published and not in it, on purpose:
-//! * profiles on types (`SimpleQuantity`, `MoneyQuantity`) and the logical model `MetadataResource`: an element is
-//!   never of such a type in JSON;
+//! * profiles on types (`SimpleQuantity`, `MoneyQuantity`), on resources (`vitalsigns`) and logical models (in R4
+//!   `MetadataResource`, in R5 the patterns, such as `Event`): an element is never of such a type in JSON;
+//! * resources that are published as examples;
 //! * elements that may not occur (maximum 0), such as `xhtml.extension`;
 //! * texts, invariants, mappings and examples.
 
@@ -29,9 +30,10 @@ pub struct Document {
 /// A published file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The file's name, without a folder.
+    /// The file's name, without a folder; with a `*`, all files of such names.
     pub file: String,
-    /// The SHA-256 of its bytes, in lower-case hexadecimal.
+    /// The SHA-256 of its bytes, in lower-case hexadecimal; of several files, that of the lines which `sha256sum`
+    /// prints of them, in the order of their names (by bytes).
     pub sha256: String,
 }
 

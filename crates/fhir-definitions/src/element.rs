@@ -10,7 +10,9 @@ pub struct TypeDefinition {
     pub name: String,
     /// What kind of type it is.
     pub kind: TypeKind,
-    /// Whether the type has no instances of its own: `Resource`, `DomainResource`, `Element`, ….
+    /// Whether the type has no instances of its own: `Resource`, `DomainResource`, `Element`, …. No element is of
+    /// such a type but `Resource`, whose value names its own, and `BackboneElement` and `Element`, which are defined
+    /// in place.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_abstract: bool,
     /// The type's elements in the order of the snapshot, those of its base types included (`id`, `meta`,
@@ -130,8 +132,8 @@ impl Max {
 pub struct TypeRef {
     /// The name of the type, which has a definition: `Quantity`, `code`, `BackboneElement`, `Resource`.
     pub code: String,
-    /// What a `Reference` or `canonical` may point to, names of resource types. `Resource` is any; empty for other
-    /// types, and where nothing is said.
+    /// What a `Reference`, `canonical` or `CodeableReference` may point to, names of resource types. `Resource` is
+    /// any; empty for other types, and where nothing is said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
 }

@@ -28,7 +28,7 @@ const ZSTD_LEVEL: i32 = 19;
 /// The arguments of the task.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The FHIR version to generate: r4
+    /// The FHIR version to generate: r4, r4b, r5
     #[arg(long, value_parser = version_of_label)]
     version: FhirVersion,
     /// The published definitions: a .tar.gz, or a folder
@@ -69,6 +69,9 @@ fn generate(published: &Published, files: &[SourceFile]) -> Result<Document> {
     let mut parameters = Vec::new();
     for file in files {
         read_resources(file, &mut |resource: Node| {
+            if is_example(&resource) {
+                return Ok(());
+            }
             match resource.name.as_str() {
                 "StructureDefinition" => structures.push(resource),
                 "CompartmentDefinition" => compartments.push(resource),
@@ -87,12 +90,18 @@ fn generate(published: &Published, files: &[SourceFile]) -> Result<Document> {
     types.sort_by(|a, b| a.name.cmp(&b.name));
     let document = Document {
         fhir_version: published.version.number().to_owned(),
-        sources: files.iter().map(SourceFile::as_source).collect(),
+        sources: source::as_sources(published.files, files),
         types,
         compartments: vec![compartment::patient(&compartments, &parameters)?],
     };
     published.verify(document.clone())?;
     Ok(document)
+}
+
+/// Whether the resource only shows how such resources look like: some are published between the definitions, and
+/// what they say does not hold.
+fn is_example(resource: &Node) -> bool {
+    resource.text("id").is_some_and(|id| id == "example" || id.starts_with("example-"))
 }
 
 fn read_resources(file: &SourceFile, visit: &mut dyn FnMut(Node) -> Result<()>) -> Result<()> {
@@ -141,14 +150,28 @@ mod tests {
     #[test]
     fn a_version_is_given_by_its_label() {
         assert_eq!(version_of_label("r4"), Ok(FhirVersion::R4));
-        assert_eq!(version_of_label("R4"), Ok(FhirVersion::R4));
-        assert_eq!(version_of_label("dstu2"), Err("the versions are: R4".to_owned()));
+        assert_eq!(version_of_label("R4B"), Ok(FhirVersion::R4B));
+        assert_eq!(version_of_label("dstu2"), Err("the versions are: R4, R4B, R5".to_owned()));
     }
 
     #[test]
     fn what_is_committed_is_exactly_what_its_document_gives() {
-        let compressed = std::fs::read(target_of(FhirVersion::R4)).unwrap();
-        let document = Document::from_zstd(&compressed).unwrap();
-        assert_eq!(zstd::decode_all(&compressed[..]).unwrap(), serde_json::to_vec(&document).unwrap());
+        for version in FhirVersion::ALL {
+            let compressed = std::fs::read(target_of(*version)).unwrap();
+            let document = Document::from_zstd(&compressed).unwrap();
+            let json = serde_json::to_vec(&document).unwrap();
+            assert!(zstd::decode_all(&compressed[..]).unwrap() == json, "{version}");
+        }
+    }
+
+    #[test]
+    fn examples_are_told_by_their_id() {
+        let resource = |id: &str| Node {
+            name: "SearchParameter".to_owned(),
+            value: None,
+            children: vec![Node { name: "id".to_owned(), value: Some(id.to_owned()), children: vec![] }],
+        };
+        assert!(is_example(&resource("example")) && is_example(&resource("example-section-library")));
+        assert!(!is_example(&resource("examplescenario-actor-type")) && !is_example(&resource("Patient")));
     }
 }
