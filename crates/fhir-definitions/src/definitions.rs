@@ -2,7 +2,7 @@
 
 use crate::document::{Document, Source};
 use crate::element::find;
-use crate::{Compartment, DefinitionsError, Element, FhirVersion, TypeDefinition, TypeKind};
+use crate::{Compartment, Constraint, DefinitionsError, Element, FhirVersion, TypeDefinition, TypeKind};
 
 /// The types, elements and compartments of one FHIR version.
 #[derive(Debug)]
@@ -92,6 +92,28 @@ impl Definitions {
     pub fn definition(&self, name: &str) -> Option<&TypeDefinition> {
         let at = self.types.binary_search_by(|definition| definition.name.as_str().cmp(name)).ok()?;
         self.types.get(at)
+    }
+
+    /// A type and the types that it specialises, the closest first: `Patient`, `DomainResource`, `Resource`. Empty for
+    /// a name that is no type's.
+    pub fn with_base_types<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a TypeDefinition> + use<'a> {
+        std::iter::successors(self.definition(name), |definition| {
+            self.definition(definition.base.as_deref()?)
+        })
+    }
+
+    /// What has to hold of every value of a type: the constraints that are defined on it, then those of the types
+    /// that it specialises.
+    ///
+    /// ```
+    /// use fhir_definitions::Definitions;
+    ///
+    /// let r4 = Definitions::r4();
+    /// let keys: Vec<&str> = r4.constraints_of("Age").map(|constraint| constraint.key.as_str()).collect();
+    /// assert_eq!(keys, ["age-1", "qty-3", "ele-1"]);
+    /// ```
+    pub fn constraints_of<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Constraint> + use<'a> {
+        self.with_base_types(name).flat_map(|definition| &definition.constraints)
     }
 
     /// The element at a path that starts with a type's name: `Questionnaire.item`, `Patient.name.family`.

@@ -8,7 +8,8 @@
 //!   `MetadataResource`, in R5 the patterns, such as `Event`): an element is never of such a type in JSON;
 //! * resources that are published as examples;
 //! * elements that may not occur (maximum 0), such as `xhtml.extension`;
-//! * texts, invariants, mappings and examples.
+//! * constraints on the elements that inherit them: they are kept once, where they are defined;
+//! * texts, mappings and examples.
 
 use serde::{Deserialize, Serialize};
 

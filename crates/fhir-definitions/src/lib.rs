@@ -1,4 +1,4 @@
-//! The FHIR versions as data: elements, types, bindings, compartments.
+//! The FHIR versions as data: elements, types, bindings, constraints, compartments.
 //!
 //! What the FHIR specification publishes as StructureDefinitions and CompartmentDefinitions is generated into
 //! one small file per version (`data/<version>.json.zst`, by `cargo xtask definitions`) and read here once per
@@ -30,6 +30,7 @@
 //! ```
 
 mod compartment;
+mod constraint;
 mod definitions;
 pub mod document;
 mod element;
@@ -37,6 +38,7 @@ mod error;
 mod version;
 
 pub use compartment::{Compartment, CompartmentParameter};
+pub use constraint::{Constraint, Severity};
 pub use definitions::Definitions;
 pub use element::{Binding, Element, Max, TypeDefinition, TypeKind, TypeRef};
 pub use error::DefinitionsError;

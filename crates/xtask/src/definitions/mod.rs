@@ -1,10 +1,12 @@
 //! `cargo xtask definitions`: published StructureDefinitions, SearchParameters and CompartmentDefinitions in, one
 //! compact file per FHIR version out.
 //!
-//! source (files) → node (XML or JSON, as one tree) → structure, compartment (what is kept) → published (is it
-//! what was published?) → the file. Nothing is written unless all of it succeeded.
+//! source (files) → node (XML or JSON, as one tree) → structure, constraint, compartment (what is kept) → published
+//! (is it what was published?) → the file. Nothing is written unless all of it succeeded.
 
+mod canonical;
 mod compartment;
+mod constraint;
 mod json;
 mod node;
 mod published;
@@ -84,9 +86,14 @@ fn generate(published: &Published, files: &[SourceFile]) -> Result<Document> {
         .with_context(|| format!("reading {}", file.name))?;
     }
     let mut types = Vec::new();
+    let mut structures_of_types = Vec::new();
     for resource in &structures {
-        types.extend(structure::type_definition(resource, published.version)?);
+        if let Some(definition) = structure::type_definition(resource, published.version)? {
+            types.push(definition);
+            structures_of_types.push(resource);
+        }
     }
+    constraint::verify_left_out(&structures_of_types, &types)?;
     types.sort_by(|a, b| a.name.cmp(&b.name));
     let document = Document {
         fhir_version: published.version.number().to_owned(),

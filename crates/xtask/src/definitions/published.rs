@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use fhir_definitions::document::Document;
-use fhir_definitions::{Definitions, Element, FhirVersion, TypeKind};
+use fhir_definitions::{Definitions, Element, FhirVersion, TypeDefinition, TypeKind};
 
 /// The files to read and the numbers that they must give.
 ///
@@ -76,6 +76,7 @@ impl Published {
         let definitions = Definitions::from_document(document)?;
         self.verify_counts(&definitions)?;
         for definition in definitions.types() {
+            verify_base(&definitions, definition)?;
             verify_elements(&definitions, &definition.elements).with_context(|| definition.name.clone())?;
         }
         verify_compartment(&definitions)
@@ -99,6 +100,17 @@ impl Published {
         }
         Ok(())
     }
+}
+
+/// What a type specialises is known, and in the end something that specialises nothing.
+fn verify_base(definitions: &Definitions, definition: &TypeDefinition) -> Result<()> {
+    let last = definitions.with_base_types(&definition.name).nth(definitions.types().len());
+    ensure!(last.is_none(), "{} specialises itself", definition.name);
+    if let Some(base) = &definition.base {
+        let known = definitions.definition(base).is_some();
+        ensure!(known, "{} specialises the unknown type {base}", definition.name);
+    }
+    Ok(())
 }
 
 /// Every type, target and content reference leads somewhere.
@@ -214,6 +226,14 @@ mod tests {
     fn what_leads_nowhere_is_refused() {
         let error = verdict(|document| elements(document, "Patient")[1].types[0].code = "Mete".to_owned());
         assert_eq!(error, Err("Patient: meta is of the unknown type Mete".to_owned()));
+
+        for (base, what) in [("Thing", "the unknown type Thing"), ("Basic", "itself")] {
+            let error = verdict(|document| {
+                let basic = document.types.iter_mut().find(|definition| definition.name == "Basic").unwrap();
+                basic.base = Some(base.to_owned());
+            });
+            assert_eq!(error, Err(format!("Basic specialises {what}")));
+        }
 
         let error = verdict(|document| {
             let parameters = document.compartments[0].members.get_mut("Basic").unwrap();
