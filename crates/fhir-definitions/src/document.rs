@@ -9,11 +9,13 @@
 //! * resources that are published as examples;
 //! * elements that may not occur (maximum 0), such as `xhtml.extension`;
 //! * constraints on the elements that inherit them: they are kept once, where they are defined;
+//! * value sets that no element is bound to by `required`, those that are not enumerated by what is published with the
+//!   FHIR version, and all that a code system says of its codes;
 //! * texts, mappings and examples.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Compartment, DefinitionsError, TypeDefinition};
+use crate::{CodeSet, Compartment, DefinitionsError, TypeDefinition};
 
 /// The definitions of one FHIR version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub struct Document {
     pub types: Vec<TypeDefinition>,
     /// The compartments that are kept.
     pub compartments: Vec<Compartment>,
+    /// The codes of the value sets that `required` bindings name, sorted by URL (by bytes).
+    pub code_sets: Vec<CodeSet>,
 }
 
 /// A published file.

@@ -158,7 +158,7 @@ pub struct Binding {
     /// How strictly: `required`, `extensible`, `preferred` or `example`.
     pub strength: String,
     /// The canonical URL of the value set, with its version where published so; `None` where the definition names
-    /// no value set.
+    /// no value set. Its codes are at [`Definitions::code_set`](crate::Definitions::code_set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_set: Option<String>,
 }

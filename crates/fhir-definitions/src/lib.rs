@@ -1,4 +1,4 @@
-//! The FHIR versions as data: elements, types, bindings, constraints, compartments.
+//! The FHIR versions as data: elements, types, codes, constraints, compartments.
 //!
 //! What the FHIR specification publishes as StructureDefinitions and CompartmentDefinitions is generated into
 //! one small file per version (`data/<version>.json.zst`, by `cargo xtask definitions`) and read here once per
@@ -29,6 +29,7 @@
 //! # Ok::<(), &'static str>(())
 //! ```
 
+mod code_set;
 mod compartment;
 mod constraint;
 mod definitions;
@@ -37,6 +38,7 @@ mod element;
 mod error;
 mod version;
 
+pub use code_set::CodeSet;
 pub use compartment::{Compartment, CompartmentParameter};
 pub use constraint::{Constraint, Severity};
 pub use definitions::Definitions;

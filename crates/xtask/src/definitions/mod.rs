@@ -1,25 +1,29 @@
-//! `cargo xtask definitions`: published StructureDefinitions, SearchParameters and CompartmentDefinitions in, one
-//! compact file per FHIR version out.
+//! `cargo xtask definitions`: published StructureDefinitions, value sets, SearchParameters and CompartmentDefinitions
+//! in, one compact file per FHIR version out.
 //!
-//! source (files) → node (XML or JSON, as one tree) → structure, constraint, compartment (what is kept) → published
-//! (is it what was published?) → the file. Nothing is written unless all of it succeeded.
+//! source (files) → node (XML or JSON, as one tree) → structure, constraint, code_set, compartment (what is kept) →
+//! published (is it what was published?), links (is it whole?) → the file. Nothing is written unless all of it succeeded.
 
 mod canonical;
+mod code_set;
 mod compartment;
 mod constraint;
 mod json;
+mod links;
 mod node;
 mod published;
 mod source;
 mod structure;
 mod xml;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use fhir_definitions::FhirVersion;
 use fhir_definitions::document::Document;
 
+use self::code_set::Terminology;
 use self::node::Node;
 use self::published::Published;
 use self::source::SourceFile;
@@ -66,43 +70,52 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn generate(published: &Published, files: &[SourceFile]) -> Result<Document> {
-    let mut structures = Vec::new();
-    let mut compartments = Vec::new();
-    let mut parameters = Vec::new();
-    for file in files {
-        read_resources(file, &mut |resource: Node| {
-            if is_example(&resource) {
-                return Ok(());
-            }
-            match resource.name.as_str() {
-                "StructureDefinition" => structures.push(resource),
-                "CompartmentDefinition" => compartments.push(resource),
-                "SearchParameter" => parameters.push(resource),
-                // Operations, value sets and the like.
-                _ => {}
-            }
-            Ok(())
-        })
-        .with_context(|| format!("reading {}", file.name))?;
-    }
+    let resources = Resources::read(files)?;
     let mut types = Vec::new();
-    let mut structures_of_types = Vec::new();
-    for resource in &structures {
+    let mut structures = Vec::new();
+    for resource in resources.of_type("StructureDefinition") {
         if let Some(definition) = structure::type_definition(resource, published.version)? {
             types.push(definition);
-            structures_of_types.push(resource);
+            structures.push(resource);
         }
     }
-    constraint::verify_left_out(&structures_of_types, &types)?;
+    constraint::verify_left_out(&structures, &types)?;
     types.sort_by(|a, b| a.name.cmp(&b.name));
+    let terminology = Terminology::new(resources.of_type("ValueSet"), resources.of_type("CodeSystem"))?;
+    let compartments = resources.of_type("CompartmentDefinition");
     let document = Document {
         fhir_version: published.version.number().to_owned(),
         sources: source::as_sources(published.files, files),
+        code_sets: code_set::of_required_bindings(&types, &terminology),
+        compartments: vec![compartment::patient(compartments, resources.of_type("SearchParameter"))?],
         types,
-        compartments: vec![compartment::patient(&compartments, &parameters)?],
     };
     published.verify(document.clone())?;
     Ok(document)
+}
+
+/// What the files hold, by resource type, in the order of the files.
+#[derive(Default)]
+struct Resources(HashMap<String, Vec<Node>>);
+
+impl Resources {
+    fn read(files: &[SourceFile]) -> Result<Self> {
+        let mut resources = Self::default();
+        for file in files {
+            read_resources(file, &mut |resource: Node| {
+                if !is_example(&resource) {
+                    resources.0.entry(resource.name.clone()).or_default().push(resource);
+                }
+                Ok(())
+            })
+            .with_context(|| format!("reading {}", file.name))?;
+        }
+        Ok(resources)
+    }
+
+    fn of_type(&self, name: &str) -> &[Node] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Whether the resource only shows how such resources look like: some are published between the definitions, and
