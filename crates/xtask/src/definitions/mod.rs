@@ -1,8 +1,9 @@
 //! `cargo xtask definitions`: published StructureDefinitions, value sets, SearchParameters and CompartmentDefinitions
 //! in, one compact file per FHIR version out.
 //!
-//! source (files) → node (XML or JSON, as one tree) → structure, constraint, code_set, compartment (what is kept) →
-//! published (is it what was published?), links (is it whole?) → the file. Nothing is written unless all of it succeeded.
+//! source (files) → node (XML or JSON, as one tree) → structure, constraint, code_set, compartment (what is kept)
+//! → published (is it what was published?), links (is it whole?) → the file. Nothing is written unless all of it
+//! succeeded.
 
 mod canonical;
 mod code_set;
