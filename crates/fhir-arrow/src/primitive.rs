@@ -15,6 +15,8 @@ pub(crate) enum Leaf {
     Boolean,
     /// A whole number of 32 bits.
     Integer,
+    /// A whole number of 64 bits, which JSON has as a string: not every reader of JSON numbers can hold it.
+    Integer64,
     /// A JSON number as it is written; annotated with the nearest double.
     Decimal,
     /// A date, dateTime or instant as it is written; annotated with its first and last microsecond.
@@ -35,6 +37,7 @@ impl Leaf {
         match code {
             "boolean" => Self::Boolean,
             "integer" | "positiveInt" | "unsignedInt" => Self::Integer,
+            "integer64" => Self::Integer64,
             "decimal" => Self::Decimal,
             "date" | "dateTime" | "instant" => Self::Moment,
             "base64Binary" => Self::Base64,
@@ -65,6 +68,7 @@ impl Leaf {
         match self {
             Self::Boolean => DataType::Boolean,
             Self::Integer => DataType::Int32,
+            Self::Integer64 => DataType::Int64,
             Self::Base64 => DataType::Binary,
             _ => DataType::Utf8,
         }

@@ -81,7 +81,7 @@ impl TableSchema {
     }
 }
 
-/// A choice of so many types is one of any type (R4 lists 50), and would have as many columns.
+/// A choice of so many types is one of any type (50 in R4, 54 in R5), and would have as many columns.
 const OPEN_CHOICE: usize = 30;
 
 /// The types of an extension's value that have columns, wherever extensions have.

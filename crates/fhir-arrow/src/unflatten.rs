@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, GenericListArray, OffsetSizeTrait, RecordBatch};
 use arrow_schema::{DataType, Fields};
 use base64::Engine as _;
@@ -250,6 +250,12 @@ fn write_leaf(leaf: Leaf, column: &dyn Array, row: usize, out: &mut String) -> R
         Leaf::Integer => {
             let values = column.as_primitive_opt::<Int32Type>().ok_or_else(|| Mismatch::type_of(column))?;
             out.push_str(&values.value(row).to_string());
+        }
+        Leaf::Integer64 => {
+            let values = column.as_primitive_opt::<Int64Type>().ok_or_else(|| Mismatch::type_of(column))?;
+            out.push('"');
+            out.push_str(&values.value(row).to_string());
+            out.push('"');
         }
         Leaf::Decimal => {
             let literal = text(column, row)?;

@@ -56,9 +56,9 @@ impl Compartment {
 pub struct CompartmentParameter {
     /// The parameter's code: `subject`, `performer`, `patient`.
     pub name: String,
-    /// The elements of type Reference that the parameter reads, as paths below the resource. Out of its FHIRPath
-    /// expression, without the filter `where(resolve() is …)`: a reference that names another type of resource is
-    /// none into this compartment anyway.
+    /// The elements of type Reference that the parameter reads, as paths below the resource in the names of JSON:
+    /// `reportedReference` for the choice `reported[x]`. Out of its FHIRPath expression, without the filter
+    /// `where(resolve() is …)`: a reference that names another type of resource is none into this compartment anyway.
     pub paths: Vec<String>,
 }
 

@@ -1,12 +1,12 @@
 //! The definitions of one FHIR version, read once.
 
-use std::sync::OnceLock;
-
 use crate::document::{Document, Source};
 use crate::element::find;
-use crate::{Compartment, DefinitionsError, Element, FhirVersion, TypeDefinition, TypeKind};
+use crate::{
+    CodeSet, Compartment, Constraint, DefinitionsError, Element, FhirVersion, TypeDefinition, TypeKind,
+};
 
-/// The types, elements and compartments of one FHIR version.
+/// The types, elements, codes and compartments of one FHIR version.
 #[derive(Debug)]
 pub struct Definitions {
     version: FhirVersion,
@@ -15,22 +15,22 @@ pub struct Definitions {
     types: Vec<TypeDefinition>,
     resource_types: Vec<String>,
     patient_compartment: Compartment,
+    /// Sorted by the URL of the value set, so that a lookup is a binary search.
+    code_sets: Vec<CodeSet>,
 }
 
 impl Definitions {
-    /// The definitions of FHIR R4 (4.0.1). The first call reads the embedded file, which takes some milliseconds.
+    /// The definitions of FHIR R4 (4.0.1).
     #[must_use]
     pub fn r4() -> &'static Self {
-        static R4: OnceLock<Definitions> = OnceLock::new();
-        R4.get_or_init(|| Self::embedded(FhirVersion::R4))
+        Self::of(FhirVersion::R4)
     }
 
-    /// The definitions of a version. The first call of each version reads the embedded file.
+    /// The definitions of a version. The first call of each version reads the embedded file, which takes some
+    /// milliseconds.
     #[must_use]
     pub fn of(version: FhirVersion) -> &'static Self {
-        match version {
-            FhirVersion::R4 => Self::r4(),
-        }
+        version.read().get_or_init(|| Self::embedded(version))
     }
 
     fn embedded(version: FhirVersion) -> Self {
@@ -58,7 +58,9 @@ impl Definitions {
             .filter(|definition| definition.kind == TypeKind::Resource && !definition.is_abstract)
             .map(|definition| definition.name.clone())
             .collect();
-        Ok(Self { version, sources: document.sources, types, resource_types, patient_compartment })
+        let mut code_sets = document.code_sets;
+        code_sets.sort_by(|a, b| a.value_set.cmp(&b.value_set));
+        Ok(Self { version, sources: document.sources, types, resource_types, patient_compartment, code_sets })
     }
 
     /// The FHIR version that these are the definitions of.
@@ -96,6 +98,28 @@ impl Definitions {
     pub fn definition(&self, name: &str) -> Option<&TypeDefinition> {
         let at = self.types.binary_search_by(|definition| definition.name.as_str().cmp(name)).ok()?;
         self.types.get(at)
+    }
+
+    /// A type and the types that it specialises, the closest first: `Patient`, `DomainResource`, `Resource`. Empty for
+    /// a name that is no type's.
+    pub fn with_base_types<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a TypeDefinition> + use<'a> {
+        std::iter::successors(self.definition(name), |definition| {
+            self.definition(definition.base.as_deref()?)
+        })
+    }
+
+    /// What has to hold of every value of a type: the constraints that are defined on it, then those of the types
+    /// that it specialises.
+    ///
+    /// ```
+    /// use fhir_definitions::Definitions;
+    ///
+    /// let r4 = Definitions::r4();
+    /// let keys: Vec<&str> = r4.constraints_of("Age").map(|constraint| constraint.key.as_str()).collect();
+    /// assert_eq!(keys, ["age-1", "qty-3", "ele-1"]);
+    /// ```
+    pub fn constraints_of<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Constraint> + use<'a> {
+        self.with_base_types(name).flat_map(|definition| &definition.constraints)
     }
 
     /// The element at a path that starts with a type's name: `Questionnaire.item`, `Patient.name.family`.
@@ -138,6 +162,35 @@ impl Definitions {
             [only] => self.definition(&only.code).map_or(&[], |definition| &definition.elements),
             _ => &[],
         }
+    }
+
+    /// The codes of a value set that some element is bound to by a `required` binding. `None` for other value sets,
+    /// and for those whose codes are not published with the FHIR version: there anything may be a code.
+    ///
+    /// The URL is that of [`Binding::value_set`](crate::Binding::value_set); a version behind it is not looked at.
+    ///
+    /// ```
+    /// use fhir_definitions::Definitions;
+    ///
+    /// let r4 = Definitions::r4();
+    /// let gender = r4.element("Patient.gender").and_then(|gender| gender.binding.as_ref()).ok_or("no binding")?;
+    /// let codes = gender.value_set.as_deref().and_then(|url| r4.code_set(url)).ok_or("no codes")?;
+    /// assert!(codes.contains("female"));
+    /// assert!(codes.contains_coded("http://hl7.org/fhir/administrative-gender", "female"));
+    /// assert!(!codes.contains("f"));
+    /// # Ok::<(), &'static str>(())
+    /// ```
+    #[must_use]
+    pub fn code_set(&self, value_set: &str) -> Option<&CodeSet> {
+        let url = value_set.split('|').next()?;
+        let at = self.code_sets.binary_search_by(|known| known.value_set.as_str().cmp(url)).ok()?;
+        self.code_sets.get(at)
+    }
+
+    /// All code sets, sorted by the URL of their value set.
+    #[must_use]
+    pub fn code_sets(&self) -> &[CodeSet] {
+        &self.code_sets
     }
 
     /// Which resources belong to a patient, and by which elements.

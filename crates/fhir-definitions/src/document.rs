@@ -4,14 +4,18 @@
 //! it. Values that are the default are left out, types are sorted by name, so equal sources give equal bytes.
 //!
 //! What is published and not in it, on purpose:
-//! * profiles on types (`SimpleQuantity`, `MoneyQuantity`) and the logical model `MetadataResource`: an element is
-//!   never of such a type in JSON;
+//! * profiles on types (`SimpleQuantity`, `MoneyQuantity`), on resources (`vitalsigns`) and logical models (in R4
+//!   `MetadataResource`, in R5 the patterns, such as `Event`): an element is never of such a type in JSON;
+//! * resources that are published as examples;
 //! * elements that may not occur (maximum 0), such as `xhtml.extension`;
-//! * texts, invariants, mappings and examples.
+//! * constraints on the elements that inherit them: they are kept once, where they are defined;
+//! * value sets that no element is bound to by `required`, those that are not enumerated by what is published with the
+//!   FHIR version, and all that a code system says of its codes;
+//! * texts, mappings and examples.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Compartment, DefinitionsError, TypeDefinition};
+use crate::{CodeSet, Compartment, DefinitionsError, TypeDefinition};
 
 /// The definitions of one FHIR version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,14 +28,17 @@ pub struct Document {
     pub types: Vec<TypeDefinition>,
     /// The compartments that are kept.
     pub compartments: Vec<Compartment>,
+    /// The codes of the value sets that `required` bindings name, sorted by URL (by bytes).
+    pub code_sets: Vec<CodeSet>,
 }
 
 /// A published file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The file's name, without a folder.
+    /// The file's name, without a folder; with a `*`, all files of such names.
     pub file: String,
-    /// The SHA-256 of its bytes, in lower-case hexadecimal.
+    /// The SHA-256 of its bytes, in lower-case hexadecimal; of several files, that of the lines which `sha256sum`
+    /// prints of them, in the order of their names (by bytes).
     pub sha256: String,
 }
 

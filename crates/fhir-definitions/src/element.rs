@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Constraint;
+
 /// A primitive type, a data type or a resource type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypeDefinition {
@@ -10,9 +12,15 @@ pub struct TypeDefinition {
     pub name: String,
     /// What kind of type it is.
     pub kind: TypeKind,
-    /// Whether the type has no instances of its own: `Resource`, `DomainResource`, `Element`, ….
+    /// Whether the type has no instances of its own: `Resource`, `DomainResource`, `Element`, …. No element is of
+    /// such a type but `Resource`, whose value names its own, and `BackboneElement` and `Element`, which are defined
+    /// in place.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_abstract: bool,
+    /// The name of the type that this one specialises: `DomainResource` for `Patient`, `string` for `code`. `None`
+    /// where the types end: at `Element` and `Resource`, since R5 at `Base`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// The type's elements in the order of the snapshot, those of its base types included (`id`, `meta`,
     /// `extension`, …). A primitive type has the elements of its JSON object form, and `value`.
     pub elements: Vec<Element>,
@@ -20,6 +28,10 @@ pub struct TypeDefinition {
     /// primitives that have none and for all other kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
+    /// What has to hold of every value of the type, as far as it is defined here. Those of the types that it
+    /// specialises hold too: [`Definitions::constraints_of`](crate::Definitions::constraints_of) has all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Constraint>,
 }
 
 impl TypeDefinition {
@@ -75,6 +87,10 @@ pub struct Element {
     /// the resource.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_modifier: bool,
+    /// What has to hold of every value of the element, as far as it is defined here. Those of its type hold too, and
+    /// those of the element that its content reference names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Constraint>,
 }
 
 impl Element {
@@ -130,8 +146,8 @@ impl Max {
 pub struct TypeRef {
     /// The name of the type, which has a definition: `Quantity`, `code`, `BackboneElement`, `Resource`.
     pub code: String,
-    /// What a `Reference` or `canonical` may point to, names of resource types. `Resource` is any; empty for other
-    /// types, and where nothing is said.
+    /// What a `Reference`, `canonical` or `CodeableReference` may point to, names of resource types. `Resource` is
+    /// any; empty for other types, and where nothing is said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
 }
@@ -142,7 +158,7 @@ pub struct Binding {
     /// How strictly: `required`, `extensible`, `preferred` or `example`.
     pub strength: String,
     /// The canonical URL of the value set, with its version where published so; `None` where the definition names
-    /// no value set.
+    /// no value set. Its codes are at [`Definitions::code_set`](crate::Definitions::code_set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_set: Option<String>,
 }
@@ -180,6 +196,7 @@ mod tests {
             children: Vec::new(),
             binding: None,
             is_modifier: false,
+            constraints: Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
-//! The FHIR versions as data: elements, types, bindings, compartments.
+//! The FHIR versions as data: elements, types, codes, constraints, compartments.
 //!
-//! What the FHIR specification publishes as StructureDefinitions and CompartmentDefinitions is generated into
-//! one small file per version (`data/<version>.json.zst`, by `cargo xtask definitions`) and read here once per
+//! What the FHIR specification publishes as StructureDefinitions, ValueSets and CompartmentDefinitions is generated
+//! into one small file per version (`data/<version>.json.zst`, by `cargo xtask definitions`) and read here once per
 //! process. There are no Rust types per FHIR type: a resource's shape is a tree of [`Element`]s that callers
 //! walk, so that a schema is a function of the FHIR version alone.
 //!
@@ -29,14 +29,18 @@
 //! # Ok::<(), &'static str>(())
 //! ```
 
+mod code_set;
 mod compartment;
+mod constraint;
 mod definitions;
 pub mod document;
 mod element;
 mod error;
 mod version;
 
+pub use code_set::CodeSet;
 pub use compartment::{Compartment, CompartmentParameter};
+pub use constraint::{Constraint, Severity};
 pub use definitions::Definitions;
 pub use element::{Binding, Element, Max, TypeDefinition, TypeKind, TypeRef};
 pub use error::DefinitionsError;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_array::builder::{
-    ArrayBuilder as _, BinaryBuilder, BooleanBuilder, Float64Builder, Int32Builder, StringBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayBuilder as _, BinaryBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
 use base64::Engine as _;
 
@@ -20,6 +20,7 @@ pub(super) enum LeafColumn {
     Text(StringBuilder),
     Boolean(BooleanBuilder),
     Integer(Int32Builder),
+    Integer64(Int64Builder),
     Decimal { literal: StringBuilder, double: Float64Builder },
     Moment { literal: StringBuilder, start: TimestampMicrosecondBuilder, end: TimestampMicrosecondBuilder },
     Base64(BinaryBuilder),
@@ -60,6 +61,7 @@ fill!(
     BinaryBuilder,
     BooleanBuilder,
     Int32Builder,
+    Int64Builder,
     Float64Builder,
     TimestampMicrosecondBuilder
 );
@@ -75,6 +77,7 @@ impl LeafColumn {
             Leaf::Text => Self::Text(texts()),
             Leaf::Boolean => Self::Boolean(BooleanBuilder::new()),
             Leaf::Integer => Self::Integer(Int32Builder::new()),
+            Leaf::Integer64 => Self::Integer64(Int64Builder::new()),
             Leaf::Decimal => Self::Decimal { literal: texts(), double: Float64Builder::new() },
             Leaf::Moment => Self::Moment { literal: texts(), start: timestamps(), end: timestamps() },
             Leaf::Base64 => Self::Base64(BinaryBuilder::new()),
@@ -95,6 +98,7 @@ impl LeafColumn {
             | Self::ReferenceUrl { literal: texts, .. } => texts.is_empty(),
             Self::Boolean(values) => values.is_empty(),
             Self::Integer(values) => values.is_empty(),
+            Self::Integer64(values) => values.is_empty(),
             Self::Base64(values) => values.is_empty(),
             Self::Open(open) => open.last.is_none(),
         }
@@ -123,6 +127,12 @@ impl LeafColumn {
                 values.fill(at);
                 values.append_value(number);
                 walk.bytes += 4;
+            }
+            Self::Integer64(values) => {
+                let Some(number) = text(value, walk.scratch).and_then(integer64) else { return false };
+                values.fill(at);
+                values.append_value(number);
+                walk.bytes += 8;
             }
             Self::Decimal { literal, double } => {
                 if value.kind() != Kind::Number {
@@ -182,6 +192,7 @@ impl LeafColumn {
             Self::Text(texts) | Self::Resource(texts) => arrays!(texts),
             Self::Boolean(values) => arrays!(values),
             Self::Integer(values) => arrays!(values),
+            Self::Integer64(values) => arrays!(values),
             Self::Base64(values) => arrays!(values),
             Self::Decimal { literal, double } => arrays!(literal, double),
             Self::Moment { literal, start, end } => arrays!(literal, start, end),
@@ -244,6 +255,11 @@ fn integer(value: Value<'_>) -> Option<i32> {
     let literal = value.raw();
     let number = literal.parse().ok().filter(|_| value.kind() == Kind::Number)?;
     (literal != "-0").then_some(number)
+}
+
+/// The number, if its text is that of a 64-bit number written anew: without `+`, without zeros before it.
+fn integer64(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 /// The bytes of a base64Binary go to the column, even if they would be written differently.

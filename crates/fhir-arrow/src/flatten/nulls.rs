@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, ListArray, PrimitiveArray, StringArray, StructArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::DataType;
@@ -23,6 +23,7 @@ struct Arrays {
     binary: ArrayRef,
     boolean: ArrayRef,
     integer: ArrayRef,
+    integer64: ArrayRef,
     double: ArrayRef,
     timestamp: ArrayRef,
 }
@@ -36,6 +37,7 @@ impl Arrays {
             binary: Arc::new(BinaryArray::new_null(length)),
             boolean: Arc::new(BooleanArray::new_null(length)),
             integer: Arc::new(PrimitiveArray::<Int32Type>::new_null(length)),
+            integer64: Arc::new(PrimitiveArray::<Int64Type>::new_null(length)),
             double: Arc::new(PrimitiveArray::<Float64Type>::new_null(length)),
             timestamp: Arc::new(
                 PrimitiveArray::<TimestampMicrosecondType>::new_null(length).with_timezone("UTC"),
@@ -51,6 +53,7 @@ impl Nulls {
         match data_type {
             DataType::Boolean => Arc::clone(&arrays.boolean),
             DataType::Int32 => Arc::clone(&arrays.integer),
+            DataType::Int64 => Arc::clone(&arrays.integer64),
             DataType::Float64 => Arc::clone(&arrays.double),
             DataType::Timestamp(..) => Arc::clone(&arrays.timestamp),
             DataType::Binary => Arc::clone(&arrays.binary),

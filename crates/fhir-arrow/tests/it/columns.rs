@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use fhir_arrow::{Flattener, ServerBase, parse_range};
+use fhir_definitions::FhirVersion;
 
-use crate::{assert_round_trip, flatten, schema};
+use crate::{assert_round_trip, flatten, schema, schema_of};
 
 /// A resource of the type with these members.
 fn line(resource_type: &str, members: &str) -> String {
@@ -93,6 +94,25 @@ fn whole_numbers_that_are_written_otherwise_are_kept_in_the_rest() {
         let batch = row("Patient", &format!(r#""multipleBirthInteger":{literal}"#));
         assert!(column(&batch, "multipleBirthInteger").is_null(0), "{literal}");
         assert_eq!(text(&batch, "__rest"), Some(format!(r#"{{"multipleBirthInteger":{literal}}}"#)));
+    }
+}
+
+#[test]
+fn whole_numbers_of_64_bits_are_strings_in_json() {
+    let photo = |size: &str| {
+        let line = line("Patient", &format!(r#""photo":[{{"size":{size}}}]"#));
+        assert_round_trip(&schema_of(FhirVersion::R5, "Patient"), &[&line])
+    };
+    for text in ["0", "-1", "9223372036854775807", "-9223372036854775808"] {
+        let batch = photo(&format!("\"{text}\""));
+        let column = column(&batch, "photo.size");
+        assert_eq!(column.as_primitive::<Int64Type>().value(0).to_string(), text);
+        assert!(batch.column_by_name("__rest").unwrap().is_null(0), "{text}");
+    }
+    for size in ["\"9223372036854775808\"", "\"+1\"", "\"01\"", "\"-0\"", "\"\"", "\"1.0\"", "1", "null"] {
+        let batch = photo(size);
+        assert!(column(&batch, "photo.size").is_null(0), "{size}");
+        assert_eq!(text(&batch, "__rest"), Some(format!(r#"{{"photo":[{{"size":{size}}}]}}"#)));
     }
 }
 

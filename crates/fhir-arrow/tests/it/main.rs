@@ -15,11 +15,24 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use fhir_arrow::{Flattener, TableSchema, scan, unflatten};
-use fhir_definitions::Definitions;
+use fhir_definitions::{Definitions, FhirVersion};
 
 /// The schema of an R4 resource type.
 fn schema(name: &str) -> Arc<TableSchema> {
-    Arc::new(TableSchema::new(Definitions::r4(), name).unwrap())
+    schema_of(FhirVersion::R4, name)
+}
+
+/// The schema of a resource type of a FHIR version.
+fn schema_of(version: FhirVersion, name: &str) -> Arc<TableSchema> {
+    Arc::new(TableSchema::new(Definitions::of(version), name).unwrap())
+}
+
+/// Every resource type of every FHIR version.
+fn every_resource_type() -> impl Iterator<Item = (FhirVersion, &'static str)> {
+    FhirVersion::ALL.iter().flat_map(|version| {
+        let types = Definitions::of(*version).resource_types();
+        types.iter().map(|name| (*version, name.as_str()))
+    })
 }
 
 /// The batch of these lines, which are all accepted, by scan and by the flattener.

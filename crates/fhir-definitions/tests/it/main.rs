@@ -1,5 +1,7 @@
 //! The generated data against what the specification publishes.
 
+mod codes;
+mod constraints;
 mod counts;
 mod links;
 mod shapes;

@@ -8,6 +8,9 @@ use fhir_definitions::{Compartment, CompartmentParameter};
 
 use super::node::Node;
 
+/// What R5 lists for the resource that the compartment is about: no parameter, but the resource itself.
+const ITSELF: &str = "{def}";
+
 /// The compartment of patients.
 ///
 /// # Errors
@@ -24,6 +27,7 @@ pub fn patient(compartments: &[Node], parameters: &[Node]) -> Result<Compartment
         let resource_type = resource.required("code")?;
         let found = resource
             .texts("param")
+            .filter(|code| *code != ITSELF)
             .map(|code| parameter(resource_type, code, parameters))
             .collect::<Result<Vec<_>>>()?;
         if members.insert(resource_type.to_owned(), found).is_some() {
@@ -45,13 +49,13 @@ fn parameter(resource_type: &str, code: &str, published: &[Node]) -> Result<Comp
     Ok(CompartmentParameter { name: code.to_owned(), paths })
 }
 
-/// The elements that an expression reads in resources of this type, as paths below the resource.
+/// The References that an expression reads in resources of this type, as paths below the resource.
 ///
 /// `AllergyIntolerance.patient | CarePlan.subject.where(resolve() is Patient)` is `subject` for CarePlan.
 fn element_paths(resource_type: &str, expression: &str) -> Result<Vec<String>> {
     let mut paths = Vec::new();
     for part in expression.split('|').map(str::trim) {
-        let path = part.strip_suffix(".where(resolve() is Patient)").unwrap_or(part);
+        let Some(path) = json_path(part) else { continue };
         if path.is_empty() || !path.split('.').all(is_name) {
             bail!("the expression {part} does not only name elements");
         }
@@ -63,6 +67,21 @@ fn element_paths(resource_type: &str, expression: &str) -> Result<Vec<String>> {
         bail!("the expression {expression} names no element of {resource_type}");
     }
     Ok(paths)
+}
+
+/// The part of an expression without its filter, in the names of JSON: the Reference of a choice has its type in its
+/// name. `None` where another type of a choice is read, which cannot name a patient.
+fn json_path(part: &str) -> Option<String> {
+    let part = part.strip_suffix(".where(resolve() is Patient)").unwrap_or(part);
+    let cast = part.strip_prefix('(').and_then(|part| part.strip_suffix(" as Reference)"));
+    if let Some(choice) = cast.or_else(|| part.strip_suffix(".ofType(Reference)")) {
+        return Some(format!("{choice}Reference"));
+    }
+    let of_another = part.strip_suffix(')').and_then(|part| part.rsplit_once(".ofType("));
+    match of_another {
+        Some((_, name)) if is_name(name) => None,
+        _ => Some(part.to_owned()),
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -93,10 +112,23 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_of_a_choice_has_the_name_of_json() {
+        let cast = "(Goal.reported as Reference) | Other.source";
+        assert_eq!(element_paths("Goal", cast).unwrap(), ["reportedReference"]);
+        let typed = "Goal.actor.ofType(Reference) | Goal.actor.ofType(canonical) | Goal.who";
+        assert_eq!(element_paths("Goal", typed).unwrap(), ["actorReference", "who"]);
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
-        for expression in
-            ["Observation.value as Reference", "(Goal.x)", "Goal.where(a = b).c", "", "Other.subject"]
-        {
+        for expression in [
+            "Goal.value as Reference",
+            "(Goal.x)",
+            "Goal.where(a = b).c",
+            "Goal.x.ofType(canonical)",
+            "",
+            "Other.subject",
+        ] {
             assert!(element_paths("Goal", expression).is_err(), "{expression}");
         }
     }

@@ -1,23 +1,30 @@
-//! `cargo xtask definitions`: published StructureDefinitions, SearchParameters and CompartmentDefinitions in, one
-//! compact file per FHIR version out.
+//! `cargo xtask definitions`: published StructureDefinitions, value sets, SearchParameters and CompartmentDefinitions
+//! in, one compact file per FHIR version out.
 //!
-//! source (files) → node (XML or JSON, as one tree) → structure, compartment (what is kept) → published (is it
-//! what was published?) → the file. Nothing is written unless all of it succeeded.
+//! source (files) → node (XML or JSON, as one tree) → structure, constraint, code_set, compartment (what is kept)
+//! → published (is it what was published?), links (is it whole?) → the file. Nothing is written unless all of it
+//! succeeded.
 
+mod canonical;
+mod code_set;
 mod compartment;
+mod constraint;
 mod json;
+mod links;
 mod node;
 mod published;
 mod source;
 mod structure;
 mod xml;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use fhir_definitions::FhirVersion;
 use fhir_definitions::document::Document;
 
+use self::code_set::Terminology;
 use self::node::Node;
 use self::published::Published;
 use self::source::SourceFile;
@@ -28,7 +35,7 @@ const ZSTD_LEVEL: i32 = 19;
 /// The arguments of the task.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The FHIR version to generate: r4
+    /// The FHIR version to generate: r4, r4b, r5
     #[arg(long, value_parser = version_of_label)]
     version: FhirVersion,
     /// The published definitions: a .tar.gz, or a folder
@@ -64,35 +71,58 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn generate(published: &Published, files: &[SourceFile]) -> Result<Document> {
-    let mut structures = Vec::new();
-    let mut compartments = Vec::new();
-    let mut parameters = Vec::new();
-    for file in files {
-        read_resources(file, &mut |resource: Node| {
-            match resource.name.as_str() {
-                "StructureDefinition" => structures.push(resource),
-                "CompartmentDefinition" => compartments.push(resource),
-                "SearchParameter" => parameters.push(resource),
-                // Operations, value sets and the like.
-                _ => {}
-            }
-            Ok(())
-        })
-        .with_context(|| format!("reading {}", file.name))?;
-    }
+    let resources = Resources::read(files)?;
     let mut types = Vec::new();
-    for resource in &structures {
-        types.extend(structure::type_definition(resource, published.version)?);
+    let mut structures = Vec::new();
+    for resource in resources.of_type("StructureDefinition") {
+        if let Some(definition) = structure::type_definition(resource, published.version)? {
+            types.push(definition);
+            structures.push(resource);
+        }
     }
+    constraint::verify_left_out(&structures, &types)?;
     types.sort_by(|a, b| a.name.cmp(&b.name));
+    let terminology = Terminology::new(resources.of_type("ValueSet"), resources.of_type("CodeSystem"))?;
+    let compartments = resources.of_type("CompartmentDefinition");
     let document = Document {
         fhir_version: published.version.number().to_owned(),
-        sources: files.iter().map(SourceFile::as_source).collect(),
+        sources: source::as_sources(published.files, files),
+        code_sets: code_set::of_required_bindings(&types, &terminology),
+        compartments: vec![compartment::patient(compartments, resources.of_type("SearchParameter"))?],
         types,
-        compartments: vec![compartment::patient(&compartments, &parameters)?],
     };
     published.verify(document.clone())?;
     Ok(document)
+}
+
+/// What the files hold, by resource type, in the order of the files.
+#[derive(Default)]
+struct Resources(HashMap<String, Vec<Node>>);
+
+impl Resources {
+    fn read(files: &[SourceFile]) -> Result<Self> {
+        let mut resources = Self::default();
+        for file in files {
+            read_resources(file, &mut |resource: Node| {
+                if !is_example(&resource) {
+                    resources.0.entry(resource.name.clone()).or_default().push(resource);
+                }
+                Ok(())
+            })
+            .with_context(|| format!("reading {}", file.name))?;
+        }
+        Ok(resources)
+    }
+
+    fn of_type(&self, name: &str) -> &[Node] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether the resource only shows how such resources look like: some are published between the definitions, and
+/// what they say does not hold.
+fn is_example(resource: &Node) -> bool {
+    resource.text("id").is_some_and(|id| id == "example" || id.starts_with("example-"))
 }
 
 fn read_resources(file: &SourceFile, visit: &mut dyn FnMut(Node) -> Result<()>) -> Result<()> {
@@ -141,14 +171,28 @@ mod tests {
     #[test]
     fn a_version_is_given_by_its_label() {
         assert_eq!(version_of_label("r4"), Ok(FhirVersion::R4));
-        assert_eq!(version_of_label("R4"), Ok(FhirVersion::R4));
-        assert_eq!(version_of_label("dstu2"), Err("the versions are: R4".to_owned()));
+        assert_eq!(version_of_label("R4B"), Ok(FhirVersion::R4B));
+        assert_eq!(version_of_label("dstu2"), Err("the versions are: R4, R4B, R5".to_owned()));
     }
 
     #[test]
     fn what_is_committed_is_exactly_what_its_document_gives() {
-        let compressed = std::fs::read(target_of(FhirVersion::R4)).unwrap();
-        let document = Document::from_zstd(&compressed).unwrap();
-        assert_eq!(zstd::decode_all(&compressed[..]).unwrap(), serde_json::to_vec(&document).unwrap());
+        for version in FhirVersion::ALL {
+            let compressed = std::fs::read(target_of(*version)).unwrap();
+            let document = Document::from_zstd(&compressed).unwrap();
+            let json = serde_json::to_vec(&document).unwrap();
+            assert!(zstd::decode_all(&compressed[..]).unwrap() == json, "{version}");
+        }
+    }
+
+    #[test]
+    fn examples_are_told_by_their_id() {
+        let resource = |id: &str| Node {
+            name: "SearchParameter".to_owned(),
+            value: None,
+            children: vec![Node { name: "id".to_owned(), value: Some(id.to_owned()), children: vec![] }],
+        };
+        assert!(is_example(&resource("example")) && is_example(&resource("example-section-library")));
+        assert!(!is_example(&resource("examplescenario-actor-type")) && !is_example(&resource("Patient")));
     }
 }

@@ -1,16 +1,24 @@
 //! What was published, per FHIR version: a row each. A document that differs is not written.
 
-use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
 use fhir_definitions::document::Document;
-use fhir_definitions::{Definitions, Element, FhirVersion, TypeKind};
+use fhir_definitions::{Definitions, FhirVersion, TypeKind};
+
+use super::{canonical, code_set, links};
 
 /// The files to read and the numbers that they must give.
+///
+/// The numbers of types are also those of the code systems that are published with each version, `resource-types` and
+/// `data-types` (which counts primitives and two profiles in), in R5 `fhir-types`; that of the compartment is counted
+/// in its table, <https://hl7.org/fhir/R4/compartmentdefinition-patient.html>, `…/R4B/…` and `…/R5/…`.
 pub struct Published {
     /// The version.
     pub version: FhirVersion,
-    /// The names of the published files.
+    /// The names of the published files, or patterns of names.
     pub files: &'static [&'static str],
-    /// Resource types, with the abstract Resource and DomainResource.
+    /// Resource types, with the abstract ones (Resource, DomainResource, …).
     resources: usize,
     /// Data types, with the abstract ones, without profiles on them.
     data_types: usize,
@@ -19,17 +27,88 @@ pub struct Published {
     meta_elements: usize,
     /// Types of the Patient compartment, Patient included.
     patient_compartment: usize,
+    /// Value sets that `required` bindings name and whose codes are published too.
+    code_sets: usize,
+    /// The other value sets that `required` bindings name, sorted: their codes are not published with FHIR.
+    without_codes: &'static [&'static str],
 }
 
-const R4: Published = Published {
-    version: FhirVersion::R4,
-    files: &["profiles-resources.xml", "profiles-types.xml", "search-parameters.json"],
-    resources: 148,
-    data_types: 41,
-    primitives: 20,
-    meta_elements: 8,
-    patient_compartment: 66,
-};
+const PUBLISHED: &[Published] = &[
+    Published {
+        version: FhirVersion::R4,
+        files: &[
+            "profiles-resources.xml",
+            "profiles-types.xml",
+            "search-parameters.json",
+            "v3-codesystems.xml",
+            "valuesets.xml",
+        ],
+        resources: 148,
+        data_types: 41,
+        primitives: 20,
+        meta_elements: 8,
+        patient_compartment: 66,
+        code_sets: 220,
+        without_codes: &[
+            "http://hl7.org/fhir/ValueSet/currencies",
+            "http://hl7.org/fhir/ValueSet/mimetypes",
+            "http://hl7.org/fhir/ValueSet/ucum-units",
+            "http://loinc.org/vs/LL379-9",
+        ],
+    },
+    Published {
+        version: FhirVersion::R4B,
+        files: &["profiles-resources.xml", "profiles-types.xml", "search-parameters.xml", "valuesets.xml"],
+        resources: 143,
+        data_types: 42,
+        primitives: 20,
+        meta_elements: 8,
+        patient_compartment: 66,
+        code_sets: 227,
+        without_codes: &[
+            "http://hl7.org/fhir/ValueSet/country",
+            "http://hl7.org/fhir/ValueSet/currencies",
+            "http://hl7.org/fhir/ValueSet/insuranceplan-applicability",
+            "http://hl7.org/fhir/ValueSet/mimetypes",
+            "http://hl7.org/fhir/ValueSet/ucum-units",
+            "http://loinc.org/vs/LL379-9",
+            "http://terminology.hl7.org/ValueSet/v3-Confidentiality",
+        ],
+    },
+    Published {
+        version: FhirVersion::R5,
+        files: &[
+            "CodeSystem-*.json",
+            "CompartmentDefinition-patient.json",
+            "SearchParameter-*.json",
+            "StructureDefinition-*.json",
+            "ValueSet-*.json",
+        ],
+        resources: 162,
+        data_types: 48,
+        primitives: 21,
+        meta_elements: 8,
+        patient_compartment: 73,
+        code_sets: 245,
+        without_codes: &[
+            "http://hl7.org/fhir/ValueSet/all-languages",
+            "http://hl7.org/fhir/ValueSet/allergyintolerance-clinical",
+            "http://hl7.org/fhir/ValueSet/allergyintolerance-verification",
+            "http://hl7.org/fhir/ValueSet/color-codes",
+            "http://hl7.org/fhir/ValueSet/condition-clinical",
+            "http://hl7.org/fhir/ValueSet/condition-ver-status",
+            "http://hl7.org/fhir/ValueSet/country",
+            "http://hl7.org/fhir/ValueSet/currencies",
+            "http://hl7.org/fhir/ValueSet/insuranceplan-applicability",
+            "http://hl7.org/fhir/ValueSet/measure-improvement-notation",
+            "http://hl7.org/fhir/ValueSet/mimetypes",
+            "http://hl7.org/fhir/ValueSet/research-subject-state",
+            "http://hl7.org/fhir/ValueSet/timezones",
+            "http://hl7.org/fhir/ValueSet/ucum-units",
+            "http://loinc.org/LL2938-0/",
+        ],
+    },
+];
 
 impl Published {
     /// The row of a version.
@@ -37,20 +116,18 @@ impl Published {
     /// # Errors
     /// Where there is none.
     pub fn of(version: FhirVersion) -> Result<&'static Self> {
-        match version {
-            FhirVersion::R4 => Ok(&R4),
-            other => bail!("it is not known here what was published for {other}: add a row"),
-        }
+        PUBLISHED
+            .iter()
+            .find(|row| row.version == version)
+            .with_context(|| format!("it is not known here what was published for {version}: add a row"))
     }
 
     /// Fails where the document is not what was published, or refers to what it does not have.
     pub fn verify(&self, document: Document) -> Result<()> {
         let definitions = Definitions::from_document(document)?;
         self.verify_counts(&definitions)?;
-        for definition in definitions.types() {
-            verify_elements(&definitions, &definition.elements).with_context(|| definition.name.clone())?;
-        }
-        verify_compartment(&definitions)
+        self.verify_code_sets(&definitions)?;
+        links::verify(&definitions)
     }
 
     fn verify_counts(&self, definitions: &Definitions) -> Result<()> {
@@ -66,65 +143,53 @@ impl Published {
                 self.patient_compartment,
                 definitions.patient_compartment().types().len(),
             ),
+            ("code sets", self.code_sets, definitions.code_sets().len()),
         ] {
             ensure!(expected == found, "{} has {expected} {what}, the source {found}", self.version);
         }
         Ok(())
     }
-}
 
-/// Every type, target and content reference leads somewhere.
-fn verify_elements(definitions: &Definitions, elements: &[Element]) -> Result<()> {
-    for element in elements {
-        let known = |name: &str| definitions.definition(name).is_some();
-        for type_ref in &element.types {
-            ensure!(known(&type_ref.code), "{} is of the unknown type {}", element.name, type_ref.code);
-            for target in &type_ref.targets {
-                ensure!(known(target), "{} points to the unknown type {target}", element.name);
-            }
+    /// Exactly those value sets have no codes of which it is known.
+    fn verify_code_sets(&self, definitions: &Definitions) -> Result<()> {
+        let mut required = BTreeSet::new();
+        for definition in definitions.types() {
+            code_set::add_required(&definition.elements, &mut required);
         }
-        if let Some(path) = &element.content_reference {
-            ensure!(
-                definitions.element(path).is_some(),
-                "{} has the content of {path}, which is unknown",
-                element.name
-            );
-        }
-        verify_elements(definitions, &element.children).with_context(|| element.name.clone())?;
+        let without: BTreeSet<&str> = required
+            .into_iter()
+            .filter(|value_set| definitions.code_set(value_set).is_none())
+            .map(canonical::url)
+            .collect();
+        let known = self.without_codes.iter().copied().collect();
+        let differing: Vec<_> = without.symmetric_difference(&known).collect();
+        ensure!(
+            differing.is_empty(),
+            "{}: it was known otherwise whether the codes are published of {differing:?}",
+            self.version
+        );
+        let empty = definitions.code_sets().iter().find(|set| set.systems.is_empty());
+        ensure!(empty.is_none(), "a value set has no codes: {empty:?}");
+        Ok(())
     }
-    Ok(())
-}
-
-/// Every path of the compartment is a reference that may point to a patient.
-fn verify_compartment(definitions: &Definitions) -> Result<()> {
-    let compartment = definitions.patient_compartment();
-    for resource_type in compartment.types() {
-        ensure!(definitions.is_resource(resource_type), "{resource_type} is no resource type");
-        for path in compartment.paths(resource_type) {
-            let path = format!("{resource_type}.{path}");
-            let element =
-                definitions.element(&path).with_context(|| format!("there is no element {path}"))?;
-            let points_to_patient = element.types.iter().any(|type_ref| {
-                type_ref.code == "Reference"
-                    && type_ref.targets.iter().any(|target| target == "Patient" || target == "Resource")
-            });
-            ensure!(points_to_patient, "{path} is no reference to a Patient");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use fhir_definitions::Element;
+
     use super::*;
 
-    const R4_JSON: &[u8] = include_bytes!("../../../fhir-definitions/data/r4.json.zst");
-
-    /// The verdict on the committed document after a change to it.
-    fn verdict(change: impl FnOnce(&mut Document)) -> Result<(), String> {
-        let mut document = Document::from_zstd(R4_JSON).unwrap();
+    /// The verdict on the committed document of a version after a change to it.
+    fn verdict_on(version: FhirVersion, change: impl FnOnce(&mut Document)) -> Result<(), String> {
+        let committed = std::fs::read(super::super::target_of(version)).unwrap();
+        let mut document = Document::from_zstd(&committed).unwrap();
         change(&mut document);
-        R4.verify(document).map_err(|error| format!("{error:#}"))
+        Published::of(version).unwrap().verify(document).map_err(|error| format!("{error:#}"))
+    }
+
+    fn verdict(change: impl FnOnce(&mut Document)) -> Result<(), String> {
+        verdict_on(FhirVersion::R4, change)
     }
 
     fn elements<'a>(document: &'a mut Document, name: &str) -> &'a mut Vec<Element> {
@@ -132,8 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_document_is_what_was_published() {
-        assert_eq!(verdict(|_| {}), Ok(()));
+    fn the_committed_documents_are_what_was_published() {
+        for version in FhirVersion::ALL {
+            assert_eq!(verdict_on(*version, |_| {}), Ok(()), "{version}");
+        }
     }
 
     #[test]
@@ -155,30 +222,23 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_resource_type_is_refused() {
-        let error = verdict(|document| document.types.retain(|definition| definition.name != "Basic"));
-        assert_eq!(error, Err("R4 has 148 resource types, the source 147".to_owned()));
+    fn a_value_set_that_gets_or_loses_codes_is_refused() {
+        let error = verdict(|document| {
+            let gender =
+                document.code_sets.iter_mut().find(|set| set.value_set.ends_with("-gender")).unwrap();
+            gender.value_set.push('s');
+        });
+        let found = r#"["http://hl7.org/fhir/ValueSet/administrative-gender"]"#;
+        let expected = format!("R4: it was known otherwise whether the codes are published of {found}");
+        assert_eq!(error, Err(expected));
+
+        let error = verdict(|document| document.code_sets[0].systems.clear());
+        assert!(error.is_err_and(|error| error.starts_with("a value set has no codes")));
     }
 
     #[test]
-    fn what_leads_nowhere_is_refused() {
-        let error = verdict(|document| elements(document, "Patient")[1].types[0].code = "Mete".to_owned());
-        assert_eq!(error, Err("Patient: meta is of the unknown type Mete".to_owned()));
-
-        let error = verdict(|document| {
-            let parameters = document.compartments[0].members.get_mut("Basic").unwrap();
-            parameters[0].paths = vec!["code".to_owned()];
-        });
-        assert_eq!(error, Err("Basic.code is no reference to a Patient".to_owned()));
-
-        let error = verdict(|document| {
-            let link =
-                elements(document, "Bundle").iter_mut().find(|element| element.name == "entry").unwrap();
-            let link = link.children.iter_mut().find(|element| element.name == "link").unwrap();
-            link.content_reference = Some("Bundle.links".to_owned());
-        });
-        assert!(
-            error.is_err_and(|error| error.ends_with("has the content of Bundle.links, which is unknown"))
-        );
+    fn a_missing_resource_type_is_refused() {
+        let error = verdict(|document| document.types.retain(|definition| definition.name != "Basic"));
+        assert_eq!(error, Err("R4 has 148 resource types, the source 147".to_owned()));
     }
 }

@@ -1,4 +1,7 @@
 //! The published files, out of a folder or a `.tar.gz`.
+//!
+//! They are asked for by name. A name with a `*` is a pattern for all files that are so called: FHIR R5 publishes
+//! every definition as a file of its own.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,9 +22,8 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// What the generated document says about the file.
-    pub fn as_source(&self) -> Source {
-        Source { file: self.name.clone(), sha256: hexadecimal(&Sha256::digest(&self.bytes)) }
+    fn sha256(&self) -> String {
+        hexadecimal(&Sha256::digest(&self.bytes))
     }
 }
 
@@ -29,10 +31,38 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What the generated document says about the files of these names, sorted by name.
+///
+/// A pattern has one hash for all of its files, so that thousands of files do not take more room than what is
+/// generated from them: that of what `sha256sum` prints of them, in the order of their names.
+pub fn as_sources(names: &[&str], files: &[SourceFile]) -> Vec<Source> {
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    names.into_iter().map(|name| as_source(name, files)).collect()
+}
+
+fn as_source(name: &str, files: &[SourceFile]) -> Source {
+    let mut own = files.iter().filter(|file| matches(name, &file.name));
+    let sha256 = if name.contains('*') {
+        let lines: String = own.map(|file| format!("{}  {}\n", file.sha256(), file.name)).collect();
+        hexadecimal(&Sha256::digest(lines))
+    } else {
+        own.next().map(SourceFile::sha256).unwrap_or_default()
+    };
+    Source { file: name.to_owned(), sha256 }
+}
+
+fn matches(name: &str, file: &str) -> bool {
+    match name.split_once('*') {
+        Some((start, end)) => file.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+        None => file == name,
+    }
+}
+
 /// Reads the files of these names, whatever folder of the source they are in; sorted by name.
 ///
 /// # Errors
-/// Where one of them is missing, or is there twice.
+/// Where there is none of a name, or two files have one name.
 pub fn read(source: &Path, names: &[&str]) -> Result<Vec<SourceFile>> {
     let files = if source.is_dir() {
         from_folder(source, names)
@@ -44,11 +74,12 @@ pub fn read(source: &Path, names: &[&str]) -> Result<Vec<SourceFile>> {
 
 fn from_folder(folder: &Path, names: &[&str]) -> Result<Vec<SourceFile>> {
     let mut files = BTreeMap::new();
-    for name in names {
-        let bytes = std::fs::read(folder.join(name)).with_context(|| (*name).to_owned())?;
-        files.insert((*name).to_owned(), bytes);
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(name) = wanted(&path, names) else { continue };
+        files.insert(name.to_owned(), std::fs::read(&path).with_context(|| name.to_owned())?);
     }
-    Ok(sorted(files))
+    complete(files, names)
 }
 
 fn from_archive(archive: impl Read, names: &[&str]) -> Result<Vec<SourceFile>> {
@@ -57,24 +88,27 @@ fn from_archive(archive: impl Read, names: &[&str]) -> Result<Vec<SourceFile>> {
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if !names.contains(&name) {
-            continue;
-        }
+        let Some(name) = wanted(&path, names) else { continue };
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes)?;
         if files.insert(name.to_owned(), bytes).is_some() {
             bail!("the archive has two files {name}");
         }
     }
-    match names.iter().find(|name| !files.contains_key(**name)) {
-        Some(missing) => bail!("the archive has no file {missing}"),
-        None => Ok(sorted(files)),
-    }
+    complete(files, names)
 }
 
-fn sorted(files: BTreeMap<String, Vec<u8>>) -> Vec<SourceFile> {
-    files.into_iter().map(|(name, bytes)| SourceFile { name, bytes }).collect()
+/// The name of a file that is asked for.
+fn wanted<'p>(path: &'p Path, names: &[&str]) -> Option<&'p str> {
+    let file = path.file_name()?.to_str()?;
+    names.iter().any(|name| matches(name, file)).then_some(file)
+}
+
+fn complete(files: BTreeMap<String, Vec<u8>>, names: &[&str]) -> Result<Vec<SourceFile>> {
+    if let Some(missing) = names.iter().find(|name| !files.keys().any(|file| matches(name, file))) {
+        bail!("the source has no file {missing}");
+    }
+    Ok(files.into_iter().map(|(name, bytes)| SourceFile { name, bytes }).collect())
 }
 
 #[cfg(test)]
@@ -102,15 +136,29 @@ mod tests {
         let found: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice())).collect();
         assert_eq!(found, [("a.json", &b"one"[..]), ("b.xml", b"two")]);
         assert_eq!(
-            files[1].as_source().sha256,
+            as_source("b.xml", &files).sha256,
             "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"
         );
     }
 
     #[test]
+    fn a_pattern_is_all_files_of_such_names_and_has_the_hash_of_what_sha256sum_prints() {
+        let bytes = archive(&[("r5/Type-b.json", "two"), ("r5/Type-a.json", "one"), ("r5/Set-a.json", "")]);
+        let names = ["Type-*.json"];
+        let files = from_archive(&bytes[..], &names).unwrap();
+        let found: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(found, ["Type-a.json", "Type-b.json"]);
+        let sources = as_sources(&names, &files);
+        assert_eq!(sources.len(), 1);
+        assert_eq!(sources[0].file, "Type-*.json");
+        // printf one > Type-a.json; printf two > Type-b.json; sha256sum Type-*.json | sha256sum
+        assert_eq!(sources[0].sha256, "f31e328a0a5851f007571f2e3efb3e7fc125d16b18c881c18697e1fdfb5fe7d2");
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
         let error = from_archive(&archive(&[("a.xml", "")])[..], &["a.xml", "b.xml"]).err().unwrap();
-        assert_eq!(error.to_string(), "the archive has no file b.xml");
+        assert_eq!(error.to_string(), "the source has no file b.xml");
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::iter::Peekable;
 use std::vec::IntoIter;
 
 use anyhow::{Context, Result, bail};
-use fhir_definitions::{Binding, Element, FhirVersion, Max, TypeDefinition, TypeKind, TypeRef};
+use fhir_definitions::{Binding, Constraint, Element, FhirVersion, Max, TypeDefinition, TypeKind, TypeRef};
 
 use super::node::Node;
+use super::{canonical, constraint};
 
 const SYSTEM_TYPE: &str = "http://hl7.org/fhirpath/System.";
 const FHIR_TYPE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
@@ -44,23 +45,30 @@ fn read_type(resource: &Node, name: &str, version: FhirVersion) -> Result<Option
         .filter(|_| kind == TypeKind::Primitive)
         .filter(|element| element.text("path").is_some_and(|path| path.ends_with(".value")))
         .find_map(|element| element.all("type").find_map(|type_ref| type_ref.extension(REGEX)));
+    let itself = published.first().context("the snapshot has no element")?;
+    let constraints = constraint::of_type(itself, name)?;
     Ok(Some(TypeDefinition {
         name: name.to_owned(),
         kind,
         is_abstract: resource.text("abstract") == Some("true"),
-        elements: tree(name, &published)?,
+        base: resource.text("baseDefinition").map(canonical::type_name).transpose()?,
+        elements: tree(name, &published, &constraints)?,
         regex: regex.map(str::to_owned),
+        constraints,
     }))
 }
 
 type Flat = Peekable<IntoIter<(String, Element)>>;
 
 /// The flat list of a snapshot, whose first is the type itself, as a tree.
-fn tree(type_name: &str, published: &[&Node]) -> Result<Vec<Element>> {
+fn tree(type_name: &str, published: &[&Node], on_itself: &[Constraint]) -> Result<Vec<Element>> {
     let mut flat = Vec::new();
     for element in published.iter().skip(1) {
         let path = element.required("path")?;
-        flat.extend(read_element(element, path).with_context(|| path.to_owned())?);
+        let Some(mut read) = read_element(element, path).with_context(|| path.to_owned())? else { continue };
+        read.constraints = constraint::of_element(element, type_name, on_itself)
+            .with_context(|| format!("the constraints of {path}"))?;
+        flat.push((path.to_owned(), read));
     }
     let mut flat = flat.into_iter().peekable();
     let elements = children_of(&mut flat, type_name);
@@ -83,8 +91,8 @@ fn is_child(path: &str, parent: &str) -> bool {
     path.strip_prefix(parent).and_then(|rest| rest.strip_prefix('.')).is_some_and(|name| !name.contains('.'))
 }
 
-/// One element without its children; `None` where it may not occur.
-fn read_element(element: &Node, path: &str) -> Result<Option<(String, Element)>> {
+/// One element without its children and constraints; `None` where it may not occur.
+fn read_element(element: &Node, path: &str) -> Result<Option<Element>> {
     if element.text("sliceName").is_some() {
         bail!("is a slice, which no base definition has");
     }
@@ -110,8 +118,9 @@ fn read_element(element: &Node, path: &str) -> Result<Option<(String, Element)>>
         children: Vec::new(),
         binding: element.child("binding").map(binding_of).transpose()?,
         is_modifier: element.text("isModifier") == Some("true"),
+        constraints: Vec::new(),
     };
-    Ok(Some((path.to_owned(), element)))
+    Ok(Some(element))
 }
 
 /// How many values there are at most; `None` where the element may not occur.
@@ -143,7 +152,8 @@ fn types_of(element: &Node) -> Result<Vec<TypeRef>> {
     let mut types: Vec<TypeRef> = Vec::new();
     for published in element.all("type") {
         let code = type_code(published)?;
-        let targets = published.texts("targetProfile").map(type_of_profile).collect::<Result<Vec<_>>>()?;
+        let targets =
+            published.texts("targetProfile").map(canonical::type_name).collect::<Result<Vec<_>>>()?;
         match types.iter_mut().find(|known| known.code == code) {
             Some(known) => known.targets.extend(targets),
             None => types.push(TypeRef { code, targets }),
@@ -163,14 +173,6 @@ fn type_code(published: &Node) -> Result<String> {
     let mut letters = system.chars();
     let first = letters.next().context("a system type without a name")?;
     Ok(format!("{}{}", first.to_ascii_lowercase(), letters.as_str()))
-}
-
-/// The name of the type at the end of `http://hl7.org/fhir/StructureDefinition/Patient`.
-fn type_of_profile(profile: &str) -> Result<String> {
-    let name = profile
-        .strip_prefix("http://hl7.org/fhir/StructureDefinition/")
-        .with_context(|| format!("the target {profile} is no type of the specification"))?;
-    Ok(name.split('|').next().unwrap_or(name).to_owned())
 }
 
 fn binding_of(binding: &Node) -> Result<Binding> {
