@@ -167,11 +167,7 @@ impl std::fmt::Debug for Chunks<'_> {
 }
 
 impl Chunks<'_> {
-    /// The next keys, or `None` at the end.
-    ///
-    /// # Errors
-    /// [`Error::Spill`] where a temporary file cannot be read.
-    pub fn next(&mut self) -> Result<Option<Vec<Key>>> {
+    fn read(&mut self) -> Result<Vec<Key>> {
         let mut chunk: Vec<Key> = Vec::new();
         while let Some(Reverse((key, n))) = self.heads.pop() {
             // An id that the chunk has begun is finished in it.
@@ -184,7 +180,19 @@ impl Chunks<'_> {
             let next = self.readers.get_mut(n).map_or(Ok(None), Reader::next).map_err(spill_error)?;
             self.heads.extend(next.map(|key| Reverse((key, n))));
         }
-        Ok((!chunk.is_empty()).then_some(chunk))
+        Ok(chunk)
+    }
+}
+
+impl Iterator for Chunks<'_> {
+    /// Keys, or [`Error::Spill`] where a temporary file cannot be read.
+    type Item = Result<Vec<Key>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.read() {
+            Ok(chunk) if chunk.is_empty() => None,
+            read => Some(read),
+        }
     }
 }
 
@@ -207,8 +215,7 @@ mod tests {
     }
 
     fn read(sorted: &mut SortedKeys) -> Vec<Vec<Key>> {
-        let mut chunks = sorted.chunks(0).unwrap();
-        std::iter::from_fn(|| chunks.next().unwrap()).collect()
+        sorted.chunks(0).unwrap().collect::<Result<_>>().unwrap()
     }
 
     proptest! {

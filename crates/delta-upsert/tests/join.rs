@@ -43,9 +43,9 @@ async fn met(file: &KeyFile, keys: Vec<Key>, masked: Option<&RoaringBitmap>) -> 
     let mut runs = KeyRuns::default();
     runs.extend(keys);
     let mut sorted = runs.finish();
-    let mut chunks = sorted.chunks(0).unwrap();
     let mut met = Vec::new();
-    while let Some(chunk) = chunks.next().unwrap() {
+    for chunk in sorted.chunks(0).unwrap() {
+        let chunk = chunk.unwrap();
         let meet = |keys: &[Key], row: Existing| met.extend(keys.iter().map(|key| (key.row, row.row)));
         file.join(&chunk, masked, meet).await.unwrap();
     }

@@ -109,8 +109,8 @@ impl Filter {
             let Some(files) = self.tables.get(&name) else { continue };
             let count = dropped.counts.entry(resource_type(&name).to_owned()).or_default();
             let lines = &mut dropped.lines;
-            let mut chunks = keys.chunks(context.chunk)?;
-            while let Some(chunk) = chunks.next()? {
+            for chunk in keys.chunks(context.chunk)? {
+                let chunk = chunk?;
                 for file in files {
                     let meet = |of_id: &[Key], existing: Existing| {
                         for key in of_id {

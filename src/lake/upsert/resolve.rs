@@ -56,8 +56,8 @@ pub async fn resolve(context: &Context, table: &Table, keys: &mut SortedKeys) ->
     for file in &resolved.files {
         key_files.push(keys::of(&context.lake.root, table, file, &context.transaction_times).await?);
     }
-    let mut chunks = keys.chunks(context.chunk)?;
-    while let Some(chunk) = chunks.next()? {
+    for chunk in keys.chunks(context.chunk)? {
+        let chunk = chunk?;
         // Read after the table was opened: whoever buries something later commits to the table later, and wins.
         let tombstones = Tombstones::of(&context.lake.root, resource_type(table.name()), &chunk).await?;
         let standing = standing(&chunk, &tombstones, &mut resolved);
