@@ -20,14 +20,18 @@ pub mod workers;
 
 pub use error::{Error, Result};
 
-/// Runs work that keeps a thread busy off the threads that wait for input and output.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // The runtime is shutting down.
+/// Runs work that keeps a processor busy off the threads that wait for input and output: one thread for each processor
+/// does such work, and it alone. What these threads free they use again, which many threads would not.
+pub(crate) async fn busy<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    rayon::spawn(move || {
+        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        // Whoever asked may have been interrupted, and no longer waits.
+        let _ = done.send(worked);
+    });
+    match result.await {
+        Ok(Ok(done)) => done,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
         Err(_) => Err(Error::Interrupted),
     }
 }

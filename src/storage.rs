@@ -174,7 +174,7 @@ impl Root {
     /// [`Error::Refused`] with `taken`, where another process has it.
     pub async fn lock(&self, path: &str, taken: &str) -> Result<Lock> {
         let (path, taken) = (self.folder.join(path), taken.to_owned());
-        crate::blocking(move || {
+        let locked = tokio::task::spawn_blocking(move || {
             let folder = path.parent().unwrap_or(&path);
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
             let options = std::fs::File::options().create(true).append(true).open(&path);
@@ -184,8 +184,8 @@ impl Root {
                 Err(std::fs::TryLockError::WouldBlock) => Err(Error::Refused(taken)),
                 Err(std::fs::TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
             }
-        })
-        .await
+        });
+        locked.await.unwrap_or(Err(Error::Interrupted))
     }
 
     /// Makes a local file survive a loss of power. An object store has done so when its put returns.

@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let arguments = Arguments::parse();
     log_to_stderr();
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
     };
@@ -88,6 +88,12 @@ pub fn main() -> ExitCode {
         Ok(Done::WithIssues) => ExitCode::from(EXIT_WITH_ISSUES),
         Err(error) => failed(&error),
     }
+}
+
+/// The threads of the program. There are few that may block: each keeps some of the memory that it has ever used.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(processors + 14).build()
 }
 
 async fn run(command: Command) -> anyhow::Result<Done> {

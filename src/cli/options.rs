@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::pipeline::Settings;
+use crate::pipeline::settings::LEAST_MEMORY;
 use crate::raw::Encoding;
 
 /// The lake that a command works on.
@@ -18,8 +19,8 @@ pub struct LakeOption {
 /// How a run works.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct RunOptions {
-    /// How much memory the run takes, about
-    #[arg(long, value_name = "SIZE", default_value = "512MB", env = "FHIRLAKE_MEMORY", value_parser = size)]
+    /// How much memory the run takes, about: 256MB at least; with less than 128MB a processor, not all are used
+    #[arg(long, value_name = "SIZE", default_value = "512MB", env = "FHIRLAKE_MEMORY", value_parser = memory)]
     memory: u64,
     /// How raw files are kept: compressed with zstd in frames that can be read one by one, or as they came
     #[arg(long, value_enum, default_value = "zstd", env = "FHIRLAKE_RAW")]
@@ -56,6 +57,13 @@ pub fn size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = number.parse().map_err(|_| hint())?;
     number.checked_mul(bytes).filter(|size| *size > 0).ok_or_else(hint)
+}
+
+/// Reads the memory of a run.
+fn memory(text: &str) -> Result<u64, String> {
+    size(text).and_then(|size| {
+        (size >= LEAST_MEMORY).then_some(size).ok_or_else(|| "a run takes 256MB at least".to_owned())
+    })
 }
 
 /// Reads `30s`, `10m`, `2h`, `1d`, or a number of seconds.

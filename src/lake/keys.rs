@@ -48,7 +48,7 @@ pub async fn of(
         Err(error) => tracing::warn!(%error, "a key file cannot be read and is made anew"),
     }
     let keys = build(table, file, transaction_times).await?;
-    let content = crate::blocking(move || Ok(keys.finish()?)).await?;
+    let content = crate::busy(move || Ok(keys.finish()?)).await?;
     root.put_rebuildable(&path, content).await?;
     let made = KeyFile::open(root.store(), &Path::from(path.as_str())).await?;
     made.ok_or_else(|| Error::Damaged { path, reason: "it vanished while it was made".to_owned() })

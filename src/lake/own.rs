@@ -124,8 +124,10 @@ pub async fn edit<R: OwnRow>(
 pub async fn write<R: OwnRow>(root: &Root, run: &RunStamp, rows: &[R]) -> Result<NewFile> {
     let schema = Arc::new(R::schema());
     let name = FileNames::new(run).next();
-    let mut writer = DataFileWriter::new(R::TABLE, name, Arc::clone(&schema), Arc::default())?;
-    for chunk in rows.chunks(CHUNK) {
+    let mut chunks = rows.chunks(CHUNK);
+    let first = encode(&schema, chunks.next().unwrap_or_default())?;
+    let mut writer = DataFileWriter::begin(R::TABLE, name, &first, Arc::default())?;
+    for chunk in chunks {
         writer.write(&encode(&schema, chunk)?)?;
     }
     let (part, file) = writer.finish()?;

@@ -180,7 +180,7 @@ async fn copy(
     }
     let files = futures::stream::iter(places)
         .map(|(file, name, path)| copy_file(lake, file, name, path, &known, observer))
-        .buffered(settings.workers)
+        .buffered(settings.workers())
         .try_collect()
         .await?;
     observer.end(Step::Copy);

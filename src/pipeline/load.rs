@@ -114,7 +114,7 @@ async fn context(lake: &Lake, run: &Run, settings: &Settings, recorded: &Recorde
         newly_deleted: Arc::new(recorded.new.clone()),
         transaction_times: Arc::new(Exports::read(&lake.root).await?.transaction_times()),
         notes: run.folder(),
-        workers: Workers::new(settings.workers),
+        workers: Workers::new(settings.workers()),
         chunk: settings.key_chunk(),
     })
 }

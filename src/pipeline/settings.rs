@@ -8,7 +8,7 @@ use crate::raw::Encoding;
 pub struct Settings {
     /// How much memory the run may take, in bytes: about so much, and a line that is longer aside.
     pub memory: u64,
-    /// How much is done at a time.
+    /// How much is done at a time, as far as the memory suffices.
     pub workers: usize,
     /// How raw files are kept.
     pub raw: Encoding,
@@ -25,18 +25,32 @@ impl Default for Settings {
 }
 
 /// The least that a run can work with.
-const LEAST_MEMORY: u64 = 64 << 20;
+pub const LEAST_MEMORY: u64 = 256 << 20;
 
 /// What the program takes whatever it does.
-const OF_THE_PROGRAM: u64 = 48 << 20;
+const OF_THE_PROGRAM: u64 = 64 << 20;
+
+/// What a worker needs to make files whose parts are not too small.
+const OF_A_WORKER: u64 = 128 << 20;
 
 /// The size of a data file. Readers take a file, or a row group of it, as a unit of work.
 const FILE_SIZE: usize = 128 << 20;
 
 impl Settings {
-    /// The memory of one of the workers.
+    /// The memory that is to be shared.
+    fn shared(&self) -> u64 {
+        self.memory.max(LEAST_MEMORY) - OF_THE_PROGRAM
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        let room = usize::try_from(self.shared() / OF_A_WORKER).unwrap_or(usize::MAX);
+        self.workers.min(room).max(1)
+    }
+
+    /// The memory of one of the workers; as much again is for all keys.
     fn of_worker(&self) -> u64 {
-        (self.memory.max(LEAST_MEMORY) - OF_THE_PROGRAM) / (self.workers.max(1) as u64 + 1)
+        self.shared() / (self.workers() as u64 + 1)
     }
 
     /// Raw bytes that a worker takes at a time. Rows are put in order among these.
@@ -77,9 +91,9 @@ mod tests {
             // A block, the same bytes in columns, and what is being encoded.
             let worker = settings.block() + 3 * limits.batch_bytes + limits.encoding as u64;
             let keys = settings.keys() as u64 + 2 * settings.key_chunk() as u64;
-            let all = worker * workers as u64 + keys;
-            let floor = 6 * (1 << 20) * workers as u64;
-            assert!(all <= memory.max(LEAST_MEMORY) + floor, "{memory} {workers}: {all}");
+            let all = worker * settings.workers() as u64 + keys;
+            assert!(all <= memory.max(LEAST_MEMORY), "{memory} {workers}: {all}");
+            assert!(settings.workers() >= 1 && settings.workers() <= workers);
         }
     }
 }

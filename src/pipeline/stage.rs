@@ -115,7 +115,7 @@ async fn look(
                 let Some(of) = staging.files.get(file as usize).cloned() else { return Ok(()) };
                 let length = block.bytes.len() as u64;
                 let mut used = std::mem::take(&mut reader);
-                reader = crate::blocking(move || {
+                reader = crate::busy(move || {
                     let found = filter.look(&mut used, file, &of, &block, time);
                     let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
                     for (name, keys) in found.keys {
@@ -151,7 +151,7 @@ async fn stage_split(
     each_block(context, settings, staging, &split, async |file, block| {
         let Some(mut at_work) = stager.take() else { return Ok(()) };
         let (length, collected) = (block.bytes.len() as u64, Arc::clone(collected));
-        let (placed, at_work) = crate::blocking(move || {
+        let (placed, at_work) = crate::busy(move || {
             let placed = at_work.take(file, &block)?;
             collect(&collected, at_work.staged())?;
             Ok((placed, at_work))
@@ -165,7 +165,7 @@ async fn stage_split(
     .await?;
     let Some(stager) = stager else { return Ok(()) };
     let collected = Arc::clone(collected);
-    let last = crate::blocking(move || {
+    let last = crate::busy(move || {
         let (last, staged) = stager.finish()?;
         collect(&collected, staged)?;
         Ok(last)

@@ -115,7 +115,7 @@ impl RawSource {
         }
         let stored = self.stored(compressed).await?;
         let name = Arc::clone(&self.name);
-        let decoded = crate::blocking(move || encoding::decompress(&name, &stored, &sizes)).await?;
+        let decoded = crate::busy(move || encoding::decompress(&name, &stored, &sizes)).await?;
         Ok(decoded.slice(size(range.start - begins)..size(range.end - begins)))
     }
 

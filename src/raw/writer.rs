@@ -132,7 +132,7 @@ impl RawFile {
         if self.encoding == Encoding::Plain {
             return self.upload.write(&segment).await;
         }
-        let compressed = crate::blocking(move || Ok((encoding::compress(&segment)?, segment.len())));
+        let compressed = crate::busy(move || Ok((encoding::compress(&segment)?, segment.len())));
         self.frames.push_back(Box::pin(compressed));
         while self.frames.len() > COMPRESSED_AHEAD {
             self.write_frame().await?;

@@ -22,14 +22,18 @@ pub struct DataFileWriter {
 }
 
 impl DataFileWriter {
-    /// Begins a file of a table with these columns. `indexed` are the ones with statistics.
-    pub fn new(table: &str, name: String, schema: SchemaRef, indexed: Arc<Vec<String>>) -> Result<Self> {
-        let properties = properties(&schema, &indexed).map_err(Error::parquet(table, "begin"))?;
+    /// Begins a file of a table with the columns of its first rows, and writes them. `indexed` are the columns with
+    /// statistics.
+    pub fn begin(table: &str, name: String, first: &RecordBatch, indexed: Arc<Vec<String>>) -> Result<Self> {
+        let schema = first.schema();
+        let properties = properties(first, &indexed).map_err(Error::parquet(table, "begin"))?;
         // The embedded Arrow schema would say nothing that the Delta log does not, in every file again.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)
             .map_err(Error::parquet(table, "begin"))?;
-        Ok(Self { table: table.to_owned(), name, schema, indexed, writer, rows: 0 })
+        let mut begun = Self { table: table.to_owned(), name, schema, indexed, writer, rows: 0 };
+        begun.write(first)?;
+        Ok(begun)
     }
 
     /// The file's name in its table.

@@ -82,14 +82,17 @@ impl Refusals {
             }) {
                 rows.push(row);
             }
+            let batch = own::encode(&schema, &rows)?;
             let mut open = match self.open.take() {
-                Some(open) => open,
+                Some(mut open) => {
+                    open.write(&batch)?;
+                    open
+                }
                 None => {
                     let name = staging.names.next();
-                    DataFileWriter::new(QuarantineRow::TABLE, name, Arc::clone(&schema), Arc::default())?
+                    DataFileWriter::begin(QuarantineRow::TABLE, name, &batch, Arc::default())?
                 }
             };
-            open.write(&own::encode(&schema, &rows)?)?;
             open.end_group()?;
             parts.extend(open.part());
             self.open = Some(open);

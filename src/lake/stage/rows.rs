@@ -101,22 +101,20 @@ impl Rows {
         let fits = |writer: &DataFileWriter| {
             batch.schema_ref().fields().iter().all(|field| writer.schema().index_of(field.name()).is_ok())
         };
-        let (mut full, mut writer) = (None, None);
-        match before {
-            Some(open) if fits(&open) => writer = Some(open),
+        let mut full = None;
+        let mut writer = match before {
+            Some(mut open) if fits(&open) => {
+                open.write(&self.pad(&batch, open.schema())?)?;
+                open
+            }
             // A column that the open file has left out: it goes on in a new file, which has both.
             Some(open) => {
                 let columns = self.columns(&batch, Some(open.schema()));
                 full = Some(self.end(open, batch.num_rows(), parts)?);
-                writer = Some(self.begin(staging, columns)?);
+                self.begin(staging, &self.pad(&batch, &columns)?)?
             }
-            None => {}
-        }
-        let mut writer = match writer {
-            Some(writer) => writer,
-            None => self.begin(staging, self.columns(&batch, None))?,
+            None => self.begin(staging, &batch)?,
         };
-        writer.write(&pad(&batch, writer.schema()).map_err(Error::arrow(&self.table.name))?)?;
         parts.extend(writer.part());
         if full.is_none() && (writer.size() >= staging.limits.file_size || writer.rows() >= FILE_ROWS) {
             full = Some(self.end(writer, 0, parts)?);
@@ -144,9 +142,13 @@ impl Rows {
         Ok(files)
     }
 
-    fn begin(&self, staging: &Staging, columns: SchemaRef) -> Result<DataFileWriter> {
+    fn begin(&self, staging: &Staging, first: &RecordBatch) -> Result<DataFileWriter> {
         let indexed = Arc::clone(&self.table.indexed);
-        DataFileWriter::new(&self.table.name, staging.names.next(), columns, indexed)
+        DataFileWriter::begin(&self.table.name, staging.names.next(), first, indexed)
+    }
+
+    fn pad(&self, batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch> {
+        pad(batch, columns).map_err(Error::arrow(&self.table.name))
     }
 
     /// Ends a file. The keys of the last `later` rows belong to the next one.

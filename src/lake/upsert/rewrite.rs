@@ -77,14 +77,18 @@ async fn without(
         let batch = batch.map_err(Error::parquet(table.name(), "read"))?;
         let kept = keep(&batch, first, gone).map_err(Error::arrow(table.name()))?;
         first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
-        let mut open = match writer {
-            Some(open) => open,
-            None => {
-                let name = context.names.next();
-                DataFileWriter::new(table.name(), name, kept.schema(), Arc::clone(&spec.indexed))?
-            }
-        };
-        let written = crate::blocking(move || open.write(&kept).map(|()| (open.part(), open)));
+        let (table, name, indexed) =
+            (table.name().to_owned(), context.names.next(), Arc::clone(&spec.indexed));
+        let written = crate::busy(move || {
+            let mut open = match writer {
+                Some(mut open) => {
+                    open.write(&kept)?;
+                    open
+                }
+                None => DataFileWriter::begin(&table, name, &kept, indexed)?,
+            };
+            Ok((open.part(), open))
+        });
         let (part, open) = written.await?;
         parts.place(part).await?;
         writer = Some(open);
@@ -126,6 +130,6 @@ async fn keep_keys(
         })
         .await?;
     let path = Path::from(keys::path(table.name(), copy.path()));
-    let content = crate::blocking(move || Ok(after.finish()?)).await?;
+    let content = crate::busy(move || Ok(after.finish()?)).await?;
     root.put_rebuildable(path.as_ref(), content).await
 }
