@@ -6,7 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{BulkClient, Level, Secret, Url};
 
-use super::options::{LakeOption, ReportFormat, RunOptions, duration};
+use super::options::{LakeOption, ReportFormat, RunOptions, VersionOption, duration};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::error::Error;
@@ -60,6 +60,8 @@ pub struct Export {
     #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
     alias: Option<String>,
     #[command(flatten)]
+    version: VersionOption,
+    #[command(flatten)]
     run: RunOptions,
     /// How the run is reported
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
@@ -104,7 +106,14 @@ impl Export {
         let identity = Identity::of_server(self.server, self.alias);
         let parallel = usize::from(self.parallel);
         let settings = self.run.settings();
-        let options = ExportOptions { level, types: self.types, since, parallel, settings };
+        let options = ExportOptions {
+            level,
+            types: self.types,
+            since,
+            fhir_version: self.version.fhir_version,
+            parallel,
+            settings,
+        };
         let done = pipeline::export(&self.lake.lake, &identity, &client, &options, &Shown::default()).await?;
         report::show_all(&done, self.format)
     }

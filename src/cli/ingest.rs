@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use fhir_bulk_client::{Url, checked_base};
 
-use super::options::{LakeOption, ReportFormat, RunOptions};
+use super::options::{LakeOption, ReportFormat, RunOptions, VersionOption};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::error::Error;
@@ -35,6 +35,8 @@ pub struct Ingest {
     #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
     alias: Option<String>,
     #[command(flatten)]
+    version: VersionOption,
+    #[command(flatten)]
     run: RunOptions,
     /// How the run is reported
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
@@ -45,7 +47,7 @@ impl Ingest {
     /// Runs the command.
     pub async fn run(self) -> anyhow::Result<Done> {
         let server = self.server_base.map(checked_base).transpose().map_err(Error::from)?;
-        let identity = Identity::of_files(server, self.alias);
+        let identity = Identity::of_files(server, self.alias).of_version(self.version.fhir_version);
         let options = IngestOptions { paths: self.paths, settings: self.run.settings() };
         let reports = pipeline::ingest(&self.lake.lake, &identity, &options, &Shown::default()).await?;
         report::show_all(&reports, self.format)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use fhir_definitions::FhirVersion;
 
 use crate::pipeline::Settings;
 use crate::pipeline::settings::LEAST_MEMORY;
@@ -14,6 +15,23 @@ pub struct LakeOption {
     /// The lake's folder
     #[arg(long, value_name = "FOLDER", env = "FHIRLAKE_LAKE")]
     pub lake: String,
+}
+
+/// The FHIR version of what comes.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct VersionOption {
+    /// The FHIR version, where the server does not say it: R4, R4B or R5 [default: the lake's, else R4]
+    #[arg(long, value_name = "VERSION", env = "FHIRLAKE_FHIR_VERSION", value_parser = fhir_version)]
+    pub fhir_version: Option<FhirVersion>,
+}
+
+/// Reads `R4` or `4.0.1`.
+fn fhir_version(text: &str) -> Result<FhirVersion, String> {
+    let labelled = FhirVersion::ALL.iter().find(|version| version.label().eq_ignore_ascii_case(text));
+    labelled.copied().or_else(|| FhirVersion::from_fhir_version(text)).ok_or_else(|| {
+        let known: Vec<_> = FhirVersion::ALL.iter().map(|version| version.label()).collect();
+        format!("the versions are {}", known.join(", "))
+    })
 }
 
 /// How a run works.
@@ -88,6 +106,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_has_a_label_and_a_number() {
+        assert_eq!((fhir_version("r4b"), fhir_version("5.0.0")), (Ok(FhirVersion::R4B), Ok(FhirVersion::R5)));
+        assert_eq!(fhir_version("STU3"), Err("the versions are R4, R4B, R5".to_owned()));
+    }
 
     #[test]
     fn sizes_have_units() {

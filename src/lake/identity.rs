@@ -32,6 +32,9 @@ pub struct Identity {
     /// Whether the user gave the alias, rather than the server's name.
     #[serde(skip)]
     pub alias_given: bool,
+    /// Whether the FHIR version is known, rather than assumed.
+    #[serde(skip)]
+    pub version_known: bool,
     /// Whether `fhirlake demo` made this lake and may replace it.
     #[serde(default)]
     pub demo: bool,
@@ -49,6 +52,14 @@ impl Identity {
         Self::new(Some(server), alias, &host)
     }
 
+    /// The identity of data of this FHIR version, if it is known; otherwise a new lake is taken to hold R4.
+    pub fn of_version(self, version: Option<FhirVersion>) -> Self {
+        match version {
+            Some(version) => Self { fhir_version: version.number().to_owned(), version_known: true, ..self },
+            None => self,
+        }
+    }
+
     /// Marks the lake as one of `fhirlake demo`.
     pub fn as_demo(self) -> Self {
         Self { demo: true, ..self }
@@ -61,6 +72,7 @@ impl Identity {
             server: server.map(without_slash),
             alias_given: alias.is_some(),
             alias: alias.unwrap_or_else(|| default_alias.to_owned()),
+            version_known: false,
             client_id: None,
             scopes: Vec::new(),
             demo: false,
@@ -79,6 +91,12 @@ impl Identity {
             return Err(Error::Refused(format!(
                 "this lake calls its data {:?}, not {:?}: leave --alias out, or choose another --lake",
                 self.alias, wanted.alias
+            )));
+        }
+        if wanted.version_known && wanted.fhir_version() != self.fhir_version() {
+            return Err(Error::Refused(format!(
+                "this lake holds FHIR {}, and what comes is FHIR {}: two versions are two lakes; choose another --lake",
+                self.fhir_version, wanted.fhir_version
             )));
         }
         match (&self.server, &wanted.server) {
@@ -155,6 +173,16 @@ mod tests {
             Err(Error::Refused(_))
         ));
         assert!(ours.admit(&Identity::of_files(None, None)).is_ok());
+    }
+
+    #[test]
+    fn another_fhir_version_is_refused_where_it_is_known() {
+        let ours = Identity::of_files(None, None).of_version(Some(FhirVersion::R5));
+        assert_eq!(ours.fhir_version, "5.0.0");
+        let theirs = |version| Identity::of_files(None, None).of_version(version);
+        assert!(matches!(ours.admit(&theirs(Some(FhirVersion::R4))), Err(Error::Refused(_))));
+        assert!(ours.admit(&theirs(Some(FhirVersion::R5))).is_ok());
+        assert_eq!(ours.admit(&theirs(None)).unwrap().fhir_version, "5.0.0");
     }
 
     #[test]

@@ -104,7 +104,8 @@ fn own_tables() -> [(&'static str, Columns); 5] {
 impl SchemaProvider for LakeSchema {
     fn table_names(&self) -> Vec<String> {
         let own = own_tables().into_iter().map(|(name, _)| name.to_owned());
-        let views = views::all().iter().map(|view| view.name.clone());
+        let version = self.definitions.version();
+        let views = views::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone());
         let stored = self.versions.iter().flat_map(BTreeMap::keys).cloned();
         let mut names: Vec<String> = own.chain(views).chain(stored).collect();
         names.sort();
@@ -114,6 +115,11 @@ impl SchemaProvider for LakeSchema {
 
     async fn table(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
         if let Some(view) = views::find(name) {
+            let version = self.definitions.version();
+            if !view.is_of(version) {
+                let text = format!("the view {name} is not for FHIR {version}, which this lake holds");
+                return Err(DataFusionError::Plan(text));
+            }
             return self.view(view).await.map(Some);
         }
         let external = |error: Error| DataFusionError::External(Box::new(error));

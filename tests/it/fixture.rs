@@ -83,6 +83,7 @@ pub fn system() -> ExportOptions {
         level: Level::System,
         types: Vec::new(),
         since: Since::Watermark,
+        fhir_version: None,
         parallel: 4,
         settings: Settings::default(),
     }
