@@ -12,6 +12,7 @@ use super::{Done, report};
 use crate::error::Error;
 use crate::lake::identity::Identity;
 use crate::pipeline::{self, ExportOptions, Since};
+use crate::raw::Encoding;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +60,9 @@ pub struct Export {
     /// The lake's short name for the server, the column __source [default: the host's name]
     #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
     alias: Option<String>,
+    /// How raw files are kept: compressed with zstd in frames that can be read one by one, or as they came
+    #[arg(long, value_enum, default_value = "zstd", env = "FHIRLAKE_RAW")]
+    raw: Encoding,
     #[command(flatten)]
     version: VersionOption,
     #[command(flatten)]
@@ -105,7 +109,7 @@ impl Export {
         let client = client.build().map_err(Error::from)?;
         let identity = Identity::of_server(self.server, self.alias);
         let parallel = usize::from(self.parallel);
-        let settings = self.run.settings();
+        let settings = self.run.settings(self.raw);
         let options = ExportOptions {
             level,
             types: self.types,

@@ -40,15 +40,12 @@ pub struct RunOptions {
     /// How much memory the run takes, about: 256MB at least; with less than 128MB a processor, not all are used
     #[arg(long, value_name = "SIZE", default_value = "512MB", env = "FHIRLAKE_MEMORY", value_parser = memory)]
     memory: u64,
-    /// How raw files are kept: compressed with zstd in frames that can be read one by one, or as they came
-    #[arg(long, value_enum, default_value = "zstd", env = "FHIRLAKE_RAW")]
-    raw: Encoding,
 }
 
 impl RunOptions {
     /// The settings of the run.
-    pub fn settings(&self) -> Settings {
-        Settings { memory: self.memory, raw: self.raw, ..Settings::default() }
+    pub fn settings(&self, raw: Encoding) -> Settings {
+        Settings { memory: self.memory, raw, ..Settings::default() }
     }
 }
 

@@ -63,8 +63,13 @@ pub async fn export(
 ) -> Result<Vec<Report>> {
     let (version, warnings) = check_server(client, options.fhir_version).await?;
     let identity = identity.clone().of_version(version);
+    let scope = scope(options)?;
+    if version.is_some() {
+        // Before the lake's folder is made.
+        check_types(&scope, Definitions::of(identity.fhir_version()))?;
+    }
     let lake = Lake::admit(location, &identity).await?;
-    let scope = scope(options, lake.definitions())?;
+    check_types(&scope, lake.definitions())?;
     let _lease = run::lease(&lake.root, &plan::pipeline_of(&options.level)).await?;
     let mut reports = Vec::new();
     let mut run = begin(&lake, client, options, scope, &mut reports, observer).await?;
@@ -93,16 +98,20 @@ fn is_lost(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::JobGone | ErrorKind::JobFailed)
 }
 
-fn scope(options: &ExportOptions, definitions: &Definitions) -> Result<Scope> {
+fn check_types(scope: &Scope, definitions: &Definitions) -> Result<()> {
+    match scope.types.iter().find(|name| !definitions.is_resource(name)) {
+        None => Ok(()),
+        Some(unknown) => Err(Error::Refused(format!(
+            "{unknown} is no resource type of FHIR {}: names are written as in `Patient`",
+            definitions.version().number()
+        ))),
+    }
+}
+
+fn scope(options: &ExportOptions) -> Result<Scope> {
     let mut types = options.types.clone();
     types.sort();
     types.dedup();
-    if let Some(unknown) = types.iter().find(|name| !definitions.is_resource(name)) {
-        return Err(Error::Refused(format!(
-            "{unknown} is no resource type of FHIR {}: names are written as in `Patient`",
-            definitions.version().number()
-        )));
-    }
     let since = match &options.since {
         Since::Watermark => None,
         Since::Full => Some(FULL.to_owned()),
@@ -138,8 +147,11 @@ async fn check_server(
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Protocol) =>
         {
-            let assumed = asked.map_or("that of the lake, else 4.0.1, is assumed", |_| "that of --fhir-version is taken");
-            let warning = format!("the server's metadata could not be read, its FHIR version is not known, and {assumed}: {error}");
+            let assumed = asked
+                .map_or("that of the lake, else 4.0.1, is assumed", |_| "that of --fhir-version is taken");
+            let warning = format!(
+                "the server's metadata could not be read, its FHIR version is not known, and {assumed}: {error}"
+            );
             return Ok((asked, vec![warning]));
         }
         Err(error) => return Err(error.into()),

@@ -62,6 +62,9 @@ async fn load_input(
     let context = context(lake, run, settings, &recorded).await?;
     let staging = staging(lake, run, input, settings)?;
     let mut staged = stage(&context, settings, staging, input, observer).await?;
+    for file in &input.files {
+        file.left.as_ref().map_or(Ok(()), |left| left.check(&file.path))?;
+    }
     let changes = changes(lake, &mut staged, &deletions.rows).await?;
     let changed = write_tables(&context, changes, observer).await?;
     staged.tally.merge(deletions.tally);
@@ -124,10 +127,10 @@ fn staging(lake: &Lake, run: &Run, input: &Input, settings: &Settings) -> Result
         source: lake.identity.alias.clone(),
         export_id: run.plan.export_id.clone(),
         ingested_at: run.plan.started_at,
+        transaction_time: transaction_time(input)?,
     };
-    let files = stage_files(input, |name| lake.definitions().is_resource(name));
-    let limits = settings.stage_limits();
-    Ok(Staging::new(lake, run.stamp(), origin, files, transaction_time(input)?, limits))
+    let files = stage_files(input, origin, |name| lake.definitions().is_resource(name));
+    Ok(Staging::new(lake, run.stamp(), files, settings.stage_limits()))
 }
 
 /// Writes the lake's own tables: what came, what was refused, who belongs to the Group.

@@ -4,6 +4,7 @@
 //! One invariant: the commit point is the one commit to `_exports`. Everything before it can be done again by the same
 //! command after a kill at any instant, and gives the same tables.
 
+mod copy;
 pub mod deletions;
 pub mod export;
 pub mod ingest;

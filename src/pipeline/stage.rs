@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::splits::{Split, splits};
 use crate::error::Result;
 use crate::lake::data_file::{NewFile, Parts};
-use crate::lake::resource::table_name;
+use crate::lake::resource::{Origin, table_name};
 use crate::lake::stage::{StageFile, Staged, StagedFile, Stager, Staging, Tally};
 use crate::lake::upsert::{Context, Dropped, Filter, KeySet};
 use crate::raw::layout::Section;
@@ -35,12 +35,14 @@ pub struct StagedRun {
 }
 
 /// The run's raw files, as far as staging is concerned.
-pub fn stage_files(input: &Input, is_type: impl Fn(&str) -> bool) -> Vec<StageFile> {
+pub fn stage_files(input: &Input, origin: Origin, is_type: impl Fn(&str) -> bool) -> Vec<StageFile> {
+    let origin = Arc::new(origin);
     let of = |file: &InputFile| StageFile {
         name: file.path.as_str().into(),
         resource_type: file.resource_type.clone(),
         hint: Some(file.name.clone()).filter(|name| is_type(name)),
         since: file.since.as_deref().and_then(parse_instant),
+        origin: Arc::clone(&origin),
     };
     input.files.iter().map(of).collect()
 }
@@ -106,7 +108,6 @@ async fn look(
     observer.begin(Step::Check, Some(splits.iter().map(|split| split.bytes).sum()));
     let filter = Arc::new(filter);
     let looked = Arc::new(Mutex::new(KeySet::new(settings.keys())));
-    let time = staging.transaction_time;
     futures::stream::iter(splits)
         .map(|split| async {
             let mut reader = Reader::default();
@@ -116,7 +117,7 @@ async fn look(
                 let length = block.bytes.len() as u64;
                 let mut used = std::mem::take(&mut reader);
                 reader = crate::busy(move || {
-                    let found = filter.look(&mut used, file, &of, &block, time);
+                    let found = filter.look(&mut used, file, &of, &block);
                     let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
                     for (name, keys) in found.keys {
                         looked.extend(&name, keys)?;

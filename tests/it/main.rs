@@ -9,6 +9,7 @@ mod export;
 mod fixture;
 mod ingest;
 mod quarantine;
+mod raw;
 mod resume;
 mod tables;
 mod tidy;

@@ -40,6 +40,8 @@ pub struct StageFile {
     pub hint: Option<String>,
     /// `_since` of the request that brought it.
     pub since: Option<Instant>,
+    /// What its rows have in common.
+    pub origin: Arc<Origin>,
 }
 
 /// How much memory a stager may take.
@@ -65,12 +67,8 @@ pub struct Staging {
     pub lake: Lake,
     /// The run.
     pub run: RunStamp,
-    /// What the run's rows have in common.
-    pub origin: Origin,
     /// The raw files of the run, in the order of its input.
     pub files: Vec<StageFile>,
-    /// When the server took the snapshot that the run brings.
-    pub transaction_time: Instant,
     /// Raw file → the numbers of lines that would change nothing.
     pub dropped: HashMap<u32, RoaringBitmap>,
     /// Tables that have the run's commit already: their lines are looked at, and not staged again.
@@ -84,21 +82,12 @@ pub struct Staging {
 
 impl Staging {
     /// Prepares the staging of a run, of which nothing is dropped and no table done.
-    pub fn new(
-        lake: &Lake,
-        run: RunStamp,
-        origin: Origin,
-        files: Vec<StageFile>,
-        transaction_time: Instant,
-        limits: Limits,
-    ) -> Self {
+    pub fn new(lake: &Lake, run: RunStamp, files: Vec<StageFile>, limits: Limits) -> Self {
         let names = FileNames::new(&run);
         Self {
             lake: lake.clone(),
             run,
-            origin,
             files,
-            transaction_time,
             dropped: HashMap::new(),
             done: BTreeSet::new(),
             names,
@@ -241,7 +230,7 @@ impl Stager {
             self.rows.insert(name.clone(), rows);
         }
         let Some(rows) = self.rows.get_mut(&name) else { return Ok(None) };
-        if let Err(error) = rows.append(staging, file, line, resource, &header) {
+        if let Err(error) = rows.append(of, file, line, resource, &header) {
             let known = Some((header.resource_type.to_string(), header.id.to_string()));
             return Ok(Some(Refused { error, known }));
         }
@@ -261,7 +250,7 @@ impl Stager {
         let counted = resource_type.is_some();
         let resource_type = resource_type.or_else(|| of.resource_type.clone()).or_else(|| of.hint.clone());
         self.staged.tally.refused(file, resource_type.as_deref(), counted, line, &error);
-        self.refusals.push(staging, &of.name, line, resource_type, id, &error);
+        self.refusals.push(of, line, resource_type, id, &error);
     }
 
     /// Gives memory back: the file with the most rows in work ends its row group, and again.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fhir_arrow::LineError;
 
-use super::Staging;
+use super::{StageFile, Staging};
 use crate::error::Result;
 use crate::lake::data_file::{DataFileWriter, NewFile, Part};
 use crate::lake::ledger::QuarantineRow;
@@ -28,14 +28,13 @@ impl Refusals {
     /// Takes a refused line.
     pub fn push(
         &mut self,
-        staging: &Staging,
-        file: &str,
+        of: &StageFile,
         line: &Line<'_>,
         resource_type: Option<String>,
         id: Option<String>,
         error: &LineError,
     ) {
-        let row = QuarantineRow::new(&staging.origin.export_id, file, line, resource_type, id, error);
+        let row = QuarantineRow::new(&of.origin.export_id, &of.name, line, resource_type, id, error);
         self.waiting_bytes += row.content.as_ref().map_or(0, Vec::len);
         self.waiting.push(row);
     }

@@ -8,7 +8,7 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use delta_upsert::{Existing, IdHash, Key, KeyFileBuilder};
 use fhir_arrow::{Flattener, Header, LineError, Resource, ServerBase, row_hash};
 
-use super::{FILE_ROWS, StagedFile, Staging};
+use super::{FILE_ROWS, StageFile, StagedFile, Staging};
 use crate::error::{Error, Result};
 use crate::lake::data_file::{DataFileWriter, Part};
 use crate::lake::keys;
@@ -60,7 +60,7 @@ impl Rows {
     /// Makes a row of a line.
     pub fn append(
         &mut self,
-        staging: &Staging,
+        of: &StageFile,
         file: u32,
         line: &Line<'_>,
         resource: &Resource<'_>,
@@ -69,13 +69,11 @@ impl Rows {
         self.flattener.append_resource(resource, line.bytes.len())?;
         let length = line.bytes.len() as u64;
         let hash = row_hash(line.bytes);
-        if let Some(of) = staging.files.get(file as usize) {
-            self.lineage.push(Arc::clone(&of.name), line.offset, length, hash);
-        }
+        self.lineage.push(Arc::clone(&of.origin), Arc::clone(&of.name), line.offset, length, hash);
         self.waiting_bytes += length;
         self.keys.push(Key {
             id: IdHash::of(&header.id),
-            version: keys::version(header.last_updated, staging.transaction_time),
+            version: keys::version(header.last_updated, of.origin.transaction_time),
             place: place(file, line.number),
             row_hash: hash,
             file: 0,
@@ -96,7 +94,7 @@ impl Rows {
             self.keys.clear();
             return Ok(None);
         }
-        let batch = lineage.attach(&elements, &staging.origin)?;
+        let batch = lineage.attach(&elements)?;
         let before = self.open.take();
         let fits = |writer: &DataFileWriter| {
             batch.schema_ref().fields().iter().all(|field| writer.schema().index_of(field.name()).is_ok())

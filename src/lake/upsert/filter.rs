@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use delta_upsert::{Existing, IdHash, Key, KeyFile, RoaringBitmap};
-use fhir_arrow::{Header, Instant, Reader, row_hash};
+use fhir_arrow::{Header, Reader, row_hash};
 
 use super::{Context, KeySet};
 use crate::error::Result;
@@ -71,14 +71,7 @@ impl Filter {
     }
 
     /// Looks at the lines of a block.
-    pub fn look(
-        &self,
-        reader: &mut Reader,
-        file: u32,
-        of: &StageFile,
-        block: &Block,
-        transaction_time: Instant,
-    ) -> Looked {
+    pub fn look(&self, reader: &mut Reader, file: u32, of: &StageFile, block: &Block) -> Looked {
         let mut looked = Looked::default();
         for line in block.lines() {
             let Ok(resource) = reader.read(line.bytes) else { continue };
@@ -88,7 +81,7 @@ impl Filter {
             else {
                 continue;
             };
-            let version = keys::version(header.last_updated, transaction_time);
+            let version = keys::version(header.last_updated, of.origin.transaction_time);
             let id = IdHash::of(&header.id);
             let key = Key { id, version, place: 0, row_hash: row_hash(line.bytes), file, row };
             looked.keys.entry(name).or_default().push(key);

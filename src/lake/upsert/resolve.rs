@@ -71,9 +71,9 @@ pub async fn resolve(context: &Context, table: &Table, keys: &mut SortedKeys) ->
 fn standing(chunk: &[Key], tombstones: &Tombstones, resolved: &mut Resolved) -> Vec<Key> {
     let mut standing = Vec::with_capacity(chunk.len());
     for of_id in chunk.chunk_by(|one, other| one.id == other.id) {
-        let mut candidates = of_id.iter().filter(|key| !key.is_tombstone());
-        let newest = candidates.next_back();
-        candidates.for_each(|older| resolved.falls(older));
+        let newest = newest(of_id);
+        let others = of_id.iter().filter(|key| newest.is_none_or(|newest| !std::ptr::eq(*key, newest)));
+        others.for_each(|key| resolved.falls(key));
         let tombstone = of_id.iter().rfind(|key| key.is_tombstone());
         match newest {
             Some(newest) if !tombstones.covers(newest.id, newest.version.at) => standing.push(*newest),
@@ -85,6 +85,14 @@ fn standing(chunk: &[Key], tombstones: &Tombstones, resolved: &mut Resolved) -> 
         }
     }
     standing
+}
+
+/// The newest candidate among sorted keys of one id. Where its content came several times, the first of them: what is
+/// unchanged keeps its lineage.
+fn newest(of_id: &[Key]) -> Option<&Key> {
+    let mut backwards = of_id.iter().rev().filter(|key| !key.is_tombstone());
+    let last = backwards.next()?;
+    Some(backwards.take_while(|key| key.row_hash == last.row_hash).last().unwrap_or(last))
 }
 
 /// Merges what stands with the rows that the table has. Returns how many candidates met a row of theirs.
