@@ -6,9 +6,10 @@
 //! * `fhir_bulk_client` speaks to the server, [`raw`] keeps the bytes as they came;
 //! * `fhir_arrow` turns lines into columns, [`lake`] keeps them as Delta tables, exactly once;
 //! * [`views`] and [`query`] answer SQL over them;
-//! * [`cli`] is the command line, and the only place that prints.
+//! * [`config`] is what a user has written down, [`cli`] is the command line, and the only place that prints.
 
 pub mod cli;
+pub mod config;
 pub mod error;
 pub mod lake;
 pub mod pipeline;

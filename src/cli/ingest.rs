@@ -8,6 +8,7 @@ use fhir_bulk_client::{Url, checked_base};
 use super::options::{LakeOption, ReportFormat, RunOptions, VersionOption};
 use super::progress::Shown;
 use super::{Done, report};
+use crate::config::Config;
 use crate::error::Error;
 use crate::lake::identity::Identity;
 use crate::pipeline::{self, IngestOptions};
@@ -59,9 +60,11 @@ enum RawOption {
 
 impl Ingest {
     /// Runs the command.
-    pub async fn run(self) -> anyhow::Result<Done> {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
         let server = self.server_base.map(checked_base).transpose().map_err(Error::from)?;
-        let identity = Identity::of_files(server, self.alias).of_version(self.version.fhir_version);
+        let identity = Identity::of_files(server, self.alias)
+            .of_version(self.version.fhir_version)
+            .with_tables(&config.tables);
         let encoding = if self.raw == RawOption::Plain { Encoding::Plain } else { Encoding::Zstd };
         let options = IngestOptions {
             paths: self.paths,

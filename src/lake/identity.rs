@@ -1,10 +1,14 @@
 //! `lake.json`: whose data a lake holds. A lake holds what **one** server shows to **one** identity; two of either would
 //! mix ids that mean different things.
 
-use fhir_definitions::FhirVersion;
+use std::collections::{BTreeMap, BTreeSet};
+
+use fhir_arrow::TableSchema;
+use fhir_definitions::{Definitions, FhirVersion};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::config::TableConfig;
 use crate::error::{Error, Result};
 
 /// The layout of paths and tables that this program writes.
@@ -35,6 +39,9 @@ pub struct Identity {
     /// Whether the FHIR version is known, rather than assumed.
     #[serde(skip)]
     pub version_known: bool,
+    /// Resource type → how its table was made, where that is configured.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableConfig>,
     /// Whether `fhirlake demo` made this lake and may replace it.
     #[serde(default)]
     pub demo: bool,
@@ -60,6 +67,36 @@ impl Identity {
         }
     }
 
+    /// The identity with tables that are made as configured.
+    pub fn with_tables(self, tables: &BTreeMap<String, TableConfig>) -> Self {
+        Self { tables: tables.clone(), ..self }
+    }
+
+    /// The same with the tables that `wanted` configures. One that is there already is not made anew in passing.
+    pub(super) fn with_tables_of(mut self, wanted: &Self, existing: &BTreeSet<String>) -> Result<Self> {
+        for (name, table) in &wanted.tables {
+            let ours = self.tables.get(name).cloned().unwrap_or_default();
+            if ours != *table && existing.contains(name) {
+                return Err(Error::Refused(format!(
+                    "the table {name} has other columns than are configured: make it anew with `fhirlake rebuild --tables \
+                     {name}`, or take [tables.{name}] back"
+                )));
+            }
+            self.tables.insert(name.clone(), table.clone());
+        }
+        Ok(self)
+    }
+
+    /// Whether the configured columns can be.
+    pub(crate) fn check_tables(&self) -> Result<()> {
+        let definitions = Definitions::of(self.fhir_version());
+        for (name, table) in &self.tables {
+            TableSchema::with_columns(definitions, name, &table.columns)
+                .map_err(|error| Error::Refused(format!("[tables.{name}]: {error}")))?;
+        }
+        Ok(())
+    }
+
     /// Marks the lake as one of `fhirlake demo`.
     pub fn as_demo(self) -> Self {
         Self { demo: true, ..self }
@@ -75,6 +112,7 @@ impl Identity {
             version_known: false,
             client_id: None,
             scopes: Vec::new(),
+            tables: BTreeMap::new(),
             demo: false,
         }
     }
@@ -102,7 +140,12 @@ impl Identity {
         match (&self.server, &wanted.server) {
             (_, None) => Ok(self.clone()),
             // Its rows have its alias already, and keep it.
-            (None, Some(_)) => Ok(Self { alias: self.alias.clone(), ..wanted.clone() }),
+            (None, Some(_)) => Ok(Self {
+                server: wanted.server.clone(),
+                client_id: wanted.client_id.clone(),
+                scopes: wanted.scopes.clone(),
+                ..self.clone()
+            }),
             (Some(ours), Some(theirs)) if ours == theirs => Ok(self.clone()),
             (Some(ours), Some(theirs)) => Err(Error::Refused(format!(
                 "this lake holds the data of {}, not of {}: two servers are two lakes; choose another --lake",

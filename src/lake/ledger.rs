@@ -260,6 +260,23 @@ pub struct RefusedFile {
     pub raw_file: String,
 }
 
+/// Of a quarantined line no more than its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantinePlace {
+    /// The raw file.
+    pub raw_file: String,
+    /// The line's number in it, from 1.
+    pub line_number: i64,
+}
+
+impl OwnRow for QuarantinePlace {
+    const TABLE: &'static str = QuarantineRow::TABLE;
+
+    fn schema() -> Schema {
+        Schema::new(vec![text("raw_file"), number("line_number")])
+    }
+}
+
 impl OwnRow for RefusedFile {
     const TABLE: &'static str = QuarantineRow::TABLE;
 

@@ -43,9 +43,9 @@ pub fn resource_type(table: &str) -> &str {
 }
 
 impl ResourceTable {
-    /// The table of that name.
-    pub fn new(definitions: &Definitions, name: &str) -> Result<Self> {
-        let elements = TableSchema::new(definitions, resource_type(name))?;
+    /// The table of that name, with the columns that are configured for its type.
+    pub fn new(definitions: &Definitions, name: &str, configured: &[String]) -> Result<Self> {
+        let elements = TableSchema::with_columns(definitions, resource_type(name), configured)?;
         let mut fields: Vec<_> = elements.arrow().fields().iter().cloned().collect();
         fields.extend(lineage_fields().into_iter().map(Arc::new));
         let mut indexed = vec!["id".to_owned(), "meta.lastUpdated".to_owned()];

@@ -6,7 +6,7 @@
 
 use datafusion::catalog::TableProvider;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake::kernel::{Action, Remove, StructType, Transaction};
+use deltalake::kernel::{Action, MetadataExt, Remove, StructType, Transaction};
 use deltalake::protocol::DeltaOperation;
 use deltalake::table::builder::DeltaTableBuilder;
 use deltalake::{DeltaTable, DeltaTableError};
@@ -198,6 +198,33 @@ impl Table {
     /// their places already, durably.
     pub async fn commit(&mut self, remove: Vec<Action>, new: Vec<NewFile>, run: &RunStamp) -> Result<Commit> {
         let actions = remove.into_iter().chain(new.into_iter().map(|file| Action::Add(file.add))).collect();
+        self.commit_actions(actions, run).await
+    }
+
+    /// The same, and from then on the table has these columns. All of its files have to be among those that go.
+    pub async fn commit_with_columns(
+        &mut self,
+        remove: Vec<Action>,
+        new: Vec<NewFile>,
+        columns: &Schema,
+        run: &RunStamp,
+    ) -> Result<Commit> {
+        let mut actions: Vec<Action> = remove;
+        actions.extend(new.into_iter().map(|file| Action::Add(file.add)));
+        let snapshot = self.delta.snapshot().map_err(Error::delta(&self.name, "read its log"))?;
+        let arrow = |source| Error::Arrow { table: self.name.clone(), source };
+        let schema: StructType = columns.try_into_kernel().map_err(arrow)?;
+        if *snapshot.schema() != schema {
+            let metadata = snapshot.metadata().clone().with_schema(&schema);
+            let cannot = |error: deltalake::kernel::Error| {
+                Error::delta(&self.name, "change its columns")(error.into())
+            };
+            actions.push(Action::Metadata(metadata.map_err(cannot)?));
+        }
+        self.commit_actions(actions, run).await
+    }
+
+    async fn commit_actions(&mut self, actions: Vec<Action>, run: &RunStamp) -> Result<Commit> {
         let properties = CommitProperties::default()
             .with_application_transaction(Transaction::new(run.application(), run.seq))
             .with_max_retries(0);

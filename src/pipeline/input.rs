@@ -9,7 +9,7 @@ use crate::raw::layout::Section;
 use crate::raw::{Checkpoint, RawFacts};
 
 /// The frozen input of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// The oldest `transactionTime` of the run's manifests, literally.
     pub transaction_time: String,

@@ -48,6 +48,12 @@ impl Run {
         Ok(None)
     }
 
+    /// A run by its number; `None` where there is none.
+    pub async fn open(root: &Root, pipeline: &str, seq: i64) -> Result<Option<Self>> {
+        let plan = read(root, &format!("{}/plan.json", folder(pipeline, seq))).await?;
+        Ok(plan.map(|plan| Self { root: root.clone(), plan, resumed: true }))
+    }
+
     /// Begins the next run of a pipeline.
     pub async fn begin(
         root: &Root,

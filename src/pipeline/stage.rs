@@ -56,7 +56,11 @@ pub async fn stage(
     observer: &dyn Observer,
 ) -> Result<StagedRun> {
     let splits = splits(&input.files, context.workers.count());
-    let filter = Filter::open(context, tables(context, &staging, input).await?).await?;
+    let filter = match &staging.only {
+        // They are replaced as a whole.
+        Some(replaced) => Filter::none(context, replaced).await?,
+        None => Filter::open(context, tables(context, &staging, input).await?).await?,
+    };
     staging.done.clone_from(filter.done());
     let mut tally = Tally::default();
     if !filter.is_empty() {

@@ -20,9 +20,17 @@ fn said(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn help_says_what_there_is_with_examples() {
-    for command in
-        [&[][..], &["demo"], &["export"], &["ingest"], &["query"], &["status"], &["views"], &["raw"]]
-    {
+    for command in [
+        &[][..],
+        &["demo"],
+        &["export"],
+        &["ingest"],
+        &["query"],
+        &["status"],
+        &["views"],
+        &["raw"],
+        &["rebuild"],
+    ] {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let help = text(&fhirlake(&arguments).stdout);
         insta::assert_snapshot!(format!("help_{}", command.first().unwrap_or(&"fhirlake")), help);

@@ -10,6 +10,7 @@ mod fixture;
 mod ingest;
 mod quarantine;
 mod raw;
+mod rebuild;
 mod resume;
 mod tables;
 mod tidy;

@@ -19,7 +19,7 @@ async fn every_resource_type_has_a_table_that_delta_accepts() {
     let folder = tempfile::tempdir().unwrap();
     let root = Root::create(folder.path().to_str().unwrap()).unwrap();
     for name in Definitions::r4().resource_types() {
-        let spec = ResourceTable::new(Definitions::r4(), name).unwrap();
+        let spec = ResourceTable::new(Definitions::r4(), name, &[]).unwrap();
         let names: Vec<&str> = spec.columns.fields().iter().map(|field| field.name().as_str()).collect();
         assert_eq!(names[..3], ["resourceType", "id", "meta"], "{name}");
         let lineage = [
@@ -69,7 +69,7 @@ async fn every_row_leads_to_its_line_and_gives_its_resource_back() {
     let lake = Lake::open(&location).await.unwrap();
     let mut seen = 0;
     for name in tables(&location).await {
-        let spec = ResourceTable::new(Definitions::r4(), &name).unwrap();
+        let spec = ResourceTable::new(Definitions::r4(), &name, &[]).unwrap();
         let table = Table::open(&lake.root, &name).await.unwrap().unwrap();
         for file in table.files().unwrap() {
             let batches: Vec<RecordBatch> =

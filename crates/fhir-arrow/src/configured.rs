@@ -45,11 +45,17 @@ fn add(shape: &Shape, path: &[&str], extension: &Member) -> Result<Shape, &'stat
         }
         None if matches!(*name, "extension" | "modifierExtension") => {
             // Behind the elements that every resource or data type begins with.
-            let first = members.iter().take_while(|member| matches!(&*member.name, "resourceType" | "id" | "extension"));
+            let first = members
+                .iter()
+                .take_while(|member| matches!(&*member.name, "resourceType" | "id" | "extension"));
             let position = first.count();
             members.insert(position, Member { name: (*name).to_owned(), ..extension.clone() });
         }
-        None => return Err("only siblings of primitives (`_birthDate`) and extensions can have columns of their own"),
+        None => {
+            return Err(
+                "only siblings of primitives (`_birthDate`) and extensions can have columns of their own",
+            );
+        }
     }
     Ok(Shape::new(members))
 }

@@ -200,7 +200,15 @@ mod tests {
             "name":[{"period":{"id":"p"}}],"gender":5}"#;
         let mut paths = Vec::new();
         for_each_path(&schema, rest, |path| paths.push(path.to_owned())).unwrap();
-        let expected = ["_birthDate", "address.extension", "address.extension", "address", "?", "name.period.id", "gender"];
+        let expected = [
+            "_birthDate",
+            "address.extension",
+            "address.extension",
+            "address",
+            "?",
+            "name.period.id",
+            "gender",
+        ];
         assert_eq!(paths, expected);
         assert!(for_each_path(&schema, "nonsense", |_| {}).is_err());
     }

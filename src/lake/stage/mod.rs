@@ -71,6 +71,8 @@ pub struct Staging {
     pub files: Vec<StageFile>,
     /// Raw file → the numbers of lines that would change nothing.
     pub dropped: HashMap<u32, RoaringBitmap>,
+    /// The tables that are replaced as a whole; none, where rows are added to those that are there.
+    pub only: Option<BTreeSet<String>>,
     /// Tables that have the run's commit already: their lines are looked at, and not staged again.
     pub done: BTreeSet<String>,
     /// The names of the files that are made.
@@ -89,6 +91,7 @@ impl Staging {
             run,
             files,
             dropped: HashMap::new(),
+            only: None,
             done: BTreeSet::new(),
             names,
             limits,
@@ -102,7 +105,7 @@ impl Staging {
         if let Some(table) = tables.get(name) {
             return Ok(Arc::clone(table));
         }
-        let table = Arc::new(ResourceTable::new(self.lake.definitions(), name)?);
+        let table = Arc::new(self.lake.resource_table(name)?);
         tables.insert(name.to_owned(), Arc::clone(&table));
         Ok(table)
     }
@@ -225,6 +228,9 @@ impl Stager {
         }
         self.staged.tally.resource(&header, of.since);
         let name = table_name(&header.resource_type, header.subsetted);
+        if staging.only.as_ref().is_some_and(|only| !only.contains(&name)) {
+            return Ok(None);
+        }
         if !self.rows.contains_key(&name) {
             let rows = Rows::new(staging.table(&name)?, self.base.clone(), !staging.done.contains(&name));
             self.rows.insert(name.clone(), rows);

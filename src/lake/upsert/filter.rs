@@ -60,6 +60,20 @@ impl Filter {
         Ok(filter)
     }
 
+    /// No filter: every line is staged, but for those of tables that have the run's commit already.
+    pub async fn none(context: &Context, names: &BTreeSet<String>) -> Result<Self> {
+        let mut filter = Self::default();
+        for name in names {
+            let table = Table::open(&context.lake.root, name).await?;
+            if let Some(table) = table
+                && table.done_by(&context.run).await?
+            {
+                filter.done.insert(name.clone());
+            }
+        }
+        Ok(filter)
+    }
+
     /// The tables that have the run's commit already.
     pub fn done(&self) -> &BTreeSet<String> {
         &self.done

@@ -9,6 +9,7 @@
 
 mod filter;
 mod keyset;
+mod replace;
 mod resolve;
 mod rewrite;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use filter::{Dropped, Filter, Looked};
 pub use keyset::KeySet;
+pub use replace::replace;
 
 use self::resolve::{Resolved, resolve};
 use super::Lake;
@@ -86,7 +88,7 @@ pub fn tombstone(id: &str, deleted_at: Instant) -> Key {
 
 /// Brings a table to what the run says. Returns at once where the run has done so before.
 pub async fn upsert(context: &Context, name: &str, mut change: Change) -> Result<Changed> {
-    let spec = ResourceTable::new(context.lake.definitions(), name)?;
+    let spec = context.lake.resource_table(name)?;
     let note = note_path(context, name);
     for attempt in 0..ATTEMPTS {
         let table = match Table::open(&context.lake.root, name).await? {

@@ -48,7 +48,21 @@ impl Resolved {
 
 /// Resolves the keys of a run against a table as it is open.
 pub async fn resolve(context: &Context, table: &Table, keys: &mut SortedKeys) -> Result<Resolved> {
-    let mut resolved = Resolved { files: table.files()?, ..Resolved::default() };
+    resolve_in(context, table, table.files()?, keys).await
+}
+
+/// Resolves the keys of a run as if the table had no rows.
+pub async fn resolve_new(context: &Context, table: &Table, keys: &mut SortedKeys) -> Result<Resolved> {
+    resolve_in(context, table, Vec::new(), keys).await
+}
+
+async fn resolve_in(
+    context: &Context,
+    table: &Table,
+    files: Vec<DataFile>,
+    keys: &mut SortedKeys,
+) -> Result<Resolved> {
+    let mut resolved = Resolved { files, ..Resolved::default() };
     if keys.is_empty() {
         return Ok(resolved);
     }

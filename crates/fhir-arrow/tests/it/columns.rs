@@ -264,7 +264,8 @@ fn values_stand_in_the_row_of_their_resource_after_rows_without_them() {
 
 #[test]
 fn a_configured_column_takes_its_values_out_of_rest_and_nothing_else() {
-    let configured = ["_birthDate", "name._given", "address.extension", "modifierExtension"].map(str::to_owned);
+    let configured =
+        ["_birthDate", "name._given", "address.extension", "modifierExtension"].map(str::to_owned);
     let schema = Arc::new(TableSchema::with_columns(Definitions::r4(), "Patient", &configured).unwrap());
     let line = line(
         "Patient",
@@ -274,7 +275,10 @@ fn a_configured_column_takes_its_values_out_of_rest_and_nothing_else() {
         "modifierExtension":[{"url":"http://x/not","valueBoolean":true}]"#,
     );
     let batch = assert_round_trip(&schema, &[&line]);
-    assert_eq!(texts(&batch, "_birthDate.extension.valueDateTime"), [Some("1980-01-01T10:00:00Z".to_owned())]);
+    assert_eq!(
+        texts(&batch, "_birthDate.extension.valueDateTime"),
+        [Some("1980-01-01T10:00:00Z".to_owned())]
+    );
     assert_eq!(texts(&batch, "name._given.id"), [None, Some("g".to_owned()), None]);
     assert_eq!(texts(&batch, "address.extension.extension.valueDecimal"), [Some("1.50".to_owned())]);
     assert_eq!(texts(&batch, "modifierExtension.url"), [Some("http://x/not".to_owned())]);
@@ -284,9 +288,14 @@ fn a_configured_column_takes_its_values_out_of_rest_and_nothing_else() {
 
 #[test]
 fn what_cannot_be_a_column_is_refused_with_its_path() {
-    for path in ["", "birthDate", "_birthdate", "_name", "name.given.extension", "contact.nothing._x", "_contained"] {
+    for path in
+        ["", "birthDate", "_birthdate", "_name", "name.given.extension", "contact.nothing._x", "_contained"]
+    {
         let error = TableSchema::with_columns(Definitions::r4(), "Patient", &[path.to_owned()]).unwrap_err();
-        assert!(matches!(&error, SchemaError::Unconfigurable { path: named, .. } if named == path), "{path}: {error}");
+        assert!(
+            matches!(&error, SchemaError::Unconfigurable { path: named, .. } if named == path),
+            "{path}: {error}"
+        );
     }
     let twice = ["_birthDate".to_owned(), "_birthDate".to_owned()];
     assert!(TableSchema::with_columns(Definitions::r4(), "Patient", &twice).is_err());
