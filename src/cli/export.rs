@@ -110,7 +110,7 @@ impl Export {
         let client = client.build().map_err(Error::from)?;
         let identity = Identity::of_server(self.server, self.alias).with_tables(&config.tables);
         let parallel = usize::from(self.parallel);
-        let settings = self.run.settings(self.raw);
+        let settings = self.run.settings(self.raw, config);
         let options = ExportOptions {
             level,
             types: self.types,

@@ -69,7 +69,7 @@ impl Ingest {
         let options = IngestOptions {
             paths: self.paths,
             reference: self.raw == RawOption::Reference,
-            settings: self.run.settings(encoding),
+            settings: self.run.settings(encoding, config),
         };
         let reports = pipeline::ingest(&self.lake.lake, &identity, &options, &Shown::default()).await?;
         report::show_all(&reports, self.format)

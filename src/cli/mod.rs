@@ -9,6 +9,7 @@ mod ingest;
 mod options;
 mod print;
 mod progress;
+mod quarantine;
 mod query;
 mod raw;
 mod rebuild;
@@ -59,6 +60,7 @@ enum Command {
     Export(export::Export),
     Ingest(ingest::Ingest),
     Query(query::Query),
+    Quarantine(quarantine::Quarantine),
     Views(views::Views),
     Raw(raw::Raw),
     Rebuild(rebuild::Rebuild),
@@ -114,6 +116,7 @@ async fn run(command: Command, config: &Config) -> anyhow::Result<Done> {
         Command::Export(command) => command.run(config).await,
         Command::Ingest(command) => command.run(config).await,
         Command::Query(command) => command.run().await,
+        Command::Quarantine(command) => command.run(config).await,
         Command::Views(command) => command.run().await,
         Command::Raw(command) => command.run().await,
         Command::Rebuild(command) => command.run(config).await,

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use fhir_definitions::FhirVersion;
 
+use crate::config::Config;
 use crate::pipeline::Settings;
 use crate::pipeline::settings::LEAST_MEMORY;
 use crate::raw::Encoding;
@@ -42,8 +43,9 @@ pub struct RunOptions {
 
 impl RunOptions {
     /// The settings of the run.
-    pub fn settings(&self, raw: Encoding) -> Settings {
-        Settings { memory: self.memory, raw, ..Settings::default() }
+    pub fn settings(&self, raw: Encoding, config: &Config) -> Settings {
+        let quarantine_retention = config.quarantine.retention;
+        Settings { memory: self.memory, raw, quarantine_retention, ..Settings::default() }
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Rebuild {
 impl Rebuild {
     /// Runs the command.
     pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
-        let settings = self.run.settings(Encoding::default());
+        let settings = self.run.settings(Encoding::default(), config);
         let options = RebuildOptions { types: self.tables, tables: config.tables.clone(), settings };
         let done = pipeline::rebuild(&self.lake.lake, &options, &Shown::default()).await?;
         report::show_all(&[done], self.format)

@@ -64,26 +64,14 @@ pub async fn append<R: OwnRow>(root: &Root, run: &RunStamp, new: &[R]) -> Result
         return Ok(None);
     }
     let file = write(root, run, new).await?;
-    append_files::<R>(root, run, vec![file]).await
-}
-
-/// Appends the rows of files that are in their places already. Otherwise as [`append`].
-pub async fn append_files<R: OwnRow>(
-    root: &Root,
-    run: &RunStamp,
-    files: Vec<NewFile>,
-) -> Result<Option<u64>> {
-    if files.is_empty() {
-        return Ok(None);
-    }
     let schema = R::schema();
     for attempt in 0..ATTEMPTS {
         let mut table = open_or_create::<R>(root, &schema).await?;
         if table.done_by(run).await? {
-            table.discard(&files).await;
+            table.discard(&[file]).await;
             return Ok(Some(table.version()));
         }
-        match table.commit(Vec::new(), files.clone(), run).await? {
+        match table.commit(Vec::new(), vec![file.clone()], run).await? {
             Commit::Done(version) => return Ok(Some(version)),
             Commit::Lost => back_off(attempt).await,
         }
@@ -135,7 +123,8 @@ pub async fn write<R: OwnRow>(root: &Root, run: &RunStamp, rows: &[R]) -> Result
     Ok(file)
 }
 
-async fn open_or_create<R: OwnRow>(root: &Root, schema: &Schema) -> Result<Table> {
+/// The table as it is; made where it is missing.
+pub(super) async fn open_or_create<R: OwnRow>(root: &Root, schema: &Schema) -> Result<Table> {
     match Table::open(root, R::TABLE).await? {
         Some(table) => Ok(table),
         None => Table::create(root, R::TABLE, schema, &[]).await,

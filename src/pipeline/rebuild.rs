@@ -23,8 +23,8 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::data_file::FileNames;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, TypeCounts};
-use crate::lake::ledger::QuarantinePlace;
 use crate::lake::own;
+use crate::lake::quarantine::QuarantinedLine;
 use crate::lake::resource::{Origin, resource_type, table_name};
 use crate::lake::stage::{StageFile, Staging};
 use crate::lake::upsert::{self, Change, Context};
@@ -177,7 +177,7 @@ async fn quarantined(lake: &Lake, files: &[StageFile]) -> Result<HashMap<u32, Ro
     let numbers: HashMap<&str, u32> =
         files.iter().zip(0..).map(|(file, number)| (&*file.name, number)).collect();
     let mut lines: HashMap<u32, RoaringBitmap> = HashMap::new();
-    for place in own::rows::<QuarantinePlace>(&lake.root).await? {
+    for place in own::rows::<QuarantinedLine>(&lake.root).await? {
         if let (Some(file), Ok(line)) =
             (numbers.get(place.raw_file.as_str()), u32::try_from(place.line_number))
         {

@@ -179,7 +179,7 @@ async fn stage_split(
 }
 
 /// Adds what a stager has made to that of the run.
-fn collect(collected: &Mutex<StagedRun>, staged: Staged) -> Result<()> {
+pub(super) fn collect(collected: &Mutex<StagedRun>, staged: Staged) -> Result<()> {
     let mut run = collected.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, files) in staged.tables {
         for StagedFile { file, keys } in files {

@@ -16,9 +16,10 @@ use datafusion::execution::SessionState;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::ExportRow;
-use crate::lake::ledger::{DeletionRow, FileRow, QuarantineRow};
+use crate::lake::ledger::{DeletionRow, FileRow};
 use crate::lake::members::MemberRow;
 use crate::lake::own::OwnRow;
+use crate::lake::quarantine::QuarantineRow;
 use crate::lake::table::{Table, missing};
 use crate::views;
 

@@ -115,7 +115,7 @@ async fn memory_and_workers_and_the_cut_of_the_input_change_no_row() {
         [(&by_type, 512 << 20, 2), (&mixed, 256 << 20, 1), (&mixed, 4 << 30, 7)].into_iter().enumerate()
     {
         let lake = bench.lake(&format!("lake-{n}"));
-        let settings = Settings { memory, workers, raw: Encoding::Plain };
+        let settings = Settings { memory, workers, raw: Encoding::Plain, ..Settings::default() };
         let paths = vec![folder.clone()];
         ingest_with(&lake, IngestOptions { paths, reference: false, settings }).await.unwrap();
         let mut found = Vec::new();

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use deltalake::kernel::Add;
 
 pub use parts::{Part, Parts};
-pub use read::{read, read_all};
+pub use read::{read, read_all, read_in};
 pub use writer::DataFileWriter;
 
 use super::table::RunStamp;

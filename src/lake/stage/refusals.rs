@@ -7,8 +7,8 @@ use fhir_arrow::LineError;
 use super::{StageFile, Staging};
 use crate::error::Result;
 use crate::lake::data_file::{DataFileWriter, NewFile, Part};
-use crate::lake::ledger::QuarantineRow;
 use crate::lake::own::{self, OwnRow};
+use crate::lake::quarantine::QuarantineRow;
 use crate::raw::Line;
 
 /// Bytes of refused lines that are written at a time.
