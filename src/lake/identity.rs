@@ -42,9 +42,32 @@ pub struct Identity {
     /// Resource type → how its table was made, where that is configured.
     #[serde(default)]
     pub tables: BTreeMap<String, TableConfig>,
+    /// How rows leave the data files of the resource types' tables: decided when the lake is made.
+    #[serde(default)]
+    pub upsert: UpsertMode,
     /// Whether `fhirlake demo` made this lake and may replace it.
     #[serde(default)]
     pub demo: bool,
+}
+
+/// How the rows that a run takes away leave a data file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpsertMode {
+    /// By deletion vectors: a change costs what it changes. Readers have to know them.
+    #[default]
+    DeletionVectors,
+    /// Files are written again: every reader of Delta tables reads them.
+    CopyOnWrite,
+}
+
+impl From<UpsertMode> for delta_upsert::Mode {
+    fn from(mode: UpsertMode) -> Self {
+        match mode {
+            UpsertMode::DeletionVectors => Self::DeletionVectors,
+            UpsertMode::CopyOnWrite => Self::CopyOnWrite,
+        }
+    }
 }
 
 impl Identity {
@@ -113,6 +136,7 @@ impl Identity {
             client_id: None,
             scopes: Vec::new(),
             tables: BTreeMap::new(),
+            upsert: UpsertMode::default(),
             demo: false,
         }
     }

@@ -7,14 +7,13 @@ use std::collections::{BTreeSet, HashMap};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
-use delta_upsert::{IdHash, Key};
+use delta_upsert::{IdHash, Key, Stamp, data_file};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::data_file;
 use super::exports::timestamp;
 use super::own::{self, Edit, OwnRow};
-use super::table::{RunStamp, Table};
+use super::table;
 use crate::error::{Error, Result};
 use crate::storage::Root;
 
@@ -99,47 +98,41 @@ impl OwnRow for DeletionRow {
     }
 }
 
-/// The tombstones of some resources of one type.
-#[derive(Debug, Clone, Default)]
-pub struct Tombstones(HashMap<IdHash, i64>);
-
-impl Tombstones {
-    /// Those of the ids that sorted keys have.
-    pub async fn of(root: &Root, resource_type: &str, keys: &[Key]) -> Result<Self> {
-        let mut all = Self::default();
-        let Some(table) = Table::open(root, DeletionRow::TABLE).await? else { return Ok(all) };
-        let columns = ["resource_type", "id", "deleted_at"];
-        for file in table.files()? {
-            let mut batches = data_file::read(&table, &file, Some(&columns)).await?;
-            while let Some(batch) = batches.next().await {
-                let batch = batch.map_err(Error::parquet(DeletionRow::TABLE, "read"))?;
-                all.add(&batch, resource_type, keys).ok_or_else(|| Error::Damaged {
-                    path: format!("tables/{}/{}", DeletionRow::TABLE, file.path),
-                    reason: "its columns are not those of tombstones".to_owned(),
-                })?;
-            }
+/// Of the ids of sorted keys those that are deleted, each with the microsecond up to which its versions are.
+pub async fn tombstones(root: &Root, resource_type: &str, keys: &[Key]) -> Result<HashMap<IdHash, i64>> {
+    let mut all = HashMap::new();
+    let Some(table) = table::open(root, DeletionRow::TABLE).await? else { return Ok(all) };
+    let columns = ["resource_type", "id", "deleted_at"];
+    for file in table.files()? {
+        let mut batches = data_file::read(&table, &file, Some(&columns)).await?;
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(Error::parquet(DeletionRow::TABLE))?;
+            add_tombstones(&mut all, &batch, resource_type, keys).ok_or_else(|| Error::Damaged {
+                path: format!("tables/{}/{}", DeletionRow::TABLE, file.path),
+                reason: "its columns are not those of tombstones".to_owned(),
+            })?;
         }
-        Ok(all)
     }
+    Ok(all)
+}
 
-    fn add(&mut self, batch: &RecordBatch, resource_type: &str, keys: &[Key]) -> Option<()> {
-        let types = batch.column_by_name("resource_type")?.as_string_opt::<i32>()?;
-        let ids = batch.column_by_name("id")?.as_string_opt::<i32>()?;
-        let times = batch.column_by_name("deleted_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
-        for row in (0..batch.num_rows()).filter(|row| types.value(*row) == resource_type) {
-            let id = IdHash::of(ids.value(row));
-            if keys.binary_search_by(|key| key.id.cmp(&id)).is_ok() {
-                let stands = self.0.entry(id).or_insert(i64::MIN);
-                *stands = times.value(row).max(*stands);
-            }
+fn add_tombstones(
+    all: &mut HashMap<IdHash, i64>,
+    batch: &RecordBatch,
+    resource_type: &str,
+    keys: &[Key],
+) -> Option<()> {
+    let types = batch.column_by_name("resource_type")?.as_string_opt::<i32>()?;
+    let ids = batch.column_by_name("id")?.as_string_opt::<i32>()?;
+    let times = batch.column_by_name("deleted_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    for row in (0..batch.num_rows()).filter(|row| types.value(*row) == resource_type) {
+        let id = IdHash::of(ids.value(row));
+        if keys.binary_search_by(|key| key.id.cmp(&id)).is_ok() {
+            let stands = all.entry(id).or_insert(i64::MIN);
+            *stands = times.value(row).max(*stands);
         }
-        Some(())
     }
-
-    /// Whether a version of a resource, of that many microseconds since 1970, is deleted.
-    pub fn covers(&self, id: IdHash, at: i64) -> bool {
-        self.0.get(&id).is_some_and(|deleted_at| at <= *deleted_at)
-    }
+    Some(())
 }
 
 /// What came of recording a run's tombstones.
@@ -152,7 +145,7 @@ pub struct Recorded {
 }
 
 /// Commits the run's tombstones that say something new, before any table: a slower run beside it then sees them.
-pub async fn record_tombstones(root: &Root, run: &RunStamp, rows: &[DeletionRow]) -> Result<Recorded> {
+pub async fn record_tombstones(root: &Root, run: &Stamp, rows: &[DeletionRow]) -> Result<Recorded> {
     if rows.is_empty() {
         return Ok(Recorded::default());
     }

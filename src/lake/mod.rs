@@ -3,7 +3,6 @@
 //! `table` and `data_file` are a Delta table and its Parquet files; `own` and what stands on it are the tables about
 //! the lake itself; `resource`, `stage` and `upsert` are the tables of the resource types.
 
-pub mod data_file;
 pub mod exports;
 pub mod identity;
 pub mod keys;

@@ -8,14 +8,16 @@ use std::collections::HashSet;
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use delta_upsert::data_file::{self, DataFileWriter, FileNames, NewFile, Parts};
+use delta_upsert::table::Commit;
+use delta_upsert::{DataFile, Stamp, Table};
 use fhir_arrow::LineError;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::data_file::{self, DataFileWriter, FileNames, NewFile, Parts};
 use super::ledger::{number, text};
 use super::own::{ATTEMPTS, OwnRow, back_off, open_or_create};
-use super::table::{Commit, DataFile, RunStamp, Table};
+use super::table;
 use crate::error::{Error, Result};
 use crate::raw::Line;
 use crate::storage::Root;
@@ -191,17 +193,12 @@ impl Leaving {
 
 /// Adds the lines of files that are in their places already, and takes lines out, in one commit of the run. Returns the
 /// version that has it; `None` where there is nothing to do and no table.
-pub async fn update(
-    root: &Root,
-    run: &RunStamp,
-    new: Vec<NewFile>,
-    leaving: &Leaving,
-) -> Result<Option<u64>> {
+pub async fn update(root: &Root, run: &Stamp, new: Vec<NewFile>, leaving: &Leaving) -> Result<Option<u64>> {
     if new.is_empty() && leaving.is_empty() {
         return Ok(None);
     }
     for attempt in 0..ATTEMPTS {
-        let mut table = match Table::open(root, QuarantineRow::TABLE).await? {
+        let mut table = match table::open(root, QuarantineRow::TABLE).await? {
             None if new.is_empty() => return Ok(None),
             None => open_or_create::<QuarantineRow>(root, &QuarantineRow::schema()).await?,
             Some(table) => table,
@@ -212,7 +209,7 @@ pub async fn update(
         }
         let (mut remove, mut copies) = (Vec::new(), Vec::new());
         for file in table.files()? {
-            if let Some(copy) = without(root, run, &table, &file, leaving).await? {
+            if let Some(copy) = without(run, &table, &file, leaving).await? {
                 remove.extend(file.remove());
                 copies.extend(copy);
             }
@@ -232,8 +229,7 @@ pub async fn update(
 
 /// A file written again without the lines that leave: `None` where none does, no copy where all do.
 async fn without(
-    root: &Root,
-    run: &RunStamp,
+    run: &Stamp,
     table: &Table,
     file: &DataFile,
     leaving: &Leaving,
@@ -242,7 +238,7 @@ async fn without(
     let (mut stay, mut leave) = (0, 0);
     let mut batches = data_file::read(table, file, Some(&places)).await?;
     while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(Error::parquet(table.name(), "read"))?;
+        let batch = batch.map_err(Error::parquet(table.name()))?;
         let staying = leaving.stay(&batch).ok_or_else(|| damaged(file))?.true_count();
         (stay, leave) = (stay + staying, leave + batch.num_rows() - staying);
     }
@@ -251,11 +247,11 @@ async fn without(
         (0, _) => return Ok(Some(None)),
         _ => {}
     }
-    let mut parts = Parts::new(root);
+    let mut parts = Parts::new(table.place());
     let mut writer: Option<DataFileWriter> = None;
     let mut batches = data_file::read_in(table, file, None, ROWS).await?;
     while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(Error::parquet(table.name(), "read"))?;
+        let batch = batch.map_err(Error::parquet(table.name()))?;
         let staying = leaving.stay(&batch).ok_or_else(|| damaged(file))?;
         let kept = filter_record_batch(&batch, &staying).map_err(Error::arrow(table.name()))?;
         let mut open = match writer.take() {
@@ -264,7 +260,7 @@ async fn without(
                 open
             }
             None => {
-                DataFileWriter::begin(table.name(), FileNames::new(run).next(), &kept, Default::default())?
+                DataFileWriter::begin(table.place(), FileNames::new(run).next(), &kept, Default::default())?
             }
         };
         open.end_group()?;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use delta_upsert::Workers;
+use delta_upsert::data_file::{FileNames, NewFile};
+use delta_upsert::upsert::{Change, Changed};
 use fhir_arrow::{Instant, parse_instant};
 use futures::{StreamExt, TryStreamExt};
 
@@ -19,7 +22,6 @@ use super::settings::Settings;
 use super::stage::{StagedRun, stage, stage_files};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::lake::data_file::{FileNames, NewFile};
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES};
 use crate::lake::ledger::{DeletionRow, FileRow, Recorded, record_tombstones};
 use crate::lake::members::{GroupPatients, MemberRow, record_members};
@@ -27,9 +29,8 @@ use crate::lake::own::{self, OwnRow};
 use crate::lake::quarantine::{self, Leaving, QuarantineRow};
 use crate::lake::resource::{Origin, table_name};
 use crate::lake::stage::Staging;
-use crate::lake::upsert::{self, Change, Changed, Context};
+use crate::lake::upsert::{self, Context};
 use crate::raw::layout::{self, Section};
-use crate::workers::Workers;
 
 /// Loads the run's frozen input and finishes the run.
 ///
@@ -157,7 +158,12 @@ async fn record(
     versions.note(QuarantineRow::TABLE, quarantined);
     if let Some(group_id) = run.plan.scope.group_id.clone() {
         let complete = input.complete && clean;
-        let came = GroupPatients { group_id, patients: staged.tally.patients, complete };
+        let came = GroupPatients {
+            pipeline: run.plan.pipeline.clone(),
+            group_id,
+            patients: staged.tally.patients,
+            complete,
+        };
         versions
             .note(MemberRow::TABLE, record_members(&lake.root, &stamp, &run.plan.export_id, &came).await?);
     }
@@ -228,7 +234,7 @@ pub(super) async fn changes(
     let changes = keys.finish().into_iter().map(|(name, keys)| {
         let staged = files.remove(&name).unwrap_or_default();
         let buries = buries.contains(&name);
-        (name, Change { staged, keys, buries })
+        (name, Change { staged, keys, indexed: Arc::default(), buries })
     });
     Ok(changes.collect())
 }

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
-use delta_upsert::RoaringBitmap;
+use delta_upsert::data_file::FileNames;
+use delta_upsert::upsert::Change;
+use delta_upsert::{RoaringBitmap, Workers};
 use fhir_arrow::parse_instant;
 
 use super::input::Input;
@@ -21,16 +23,14 @@ use super::stage::{StagedRun, stage};
 use crate::config::TableConfig;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::lake::data_file::FileNames;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, TypeCounts};
 use crate::lake::own;
 use crate::lake::quarantine::QuarantinedLine;
 use crate::lake::resource::{Origin, resource_type, table_name};
 use crate::lake::stage::{StageFile, Staging};
-use crate::lake::upsert::{self, Change, Context};
+use crate::lake::upsert::{self, Context};
 use crate::raw::layout::Section;
 use crate::storage::Lock;
-use crate::workers::Workers;
 
 /// The pipeline's name, and the level of its runs.
 const REBUILD: &str = "rebuild";
@@ -203,6 +203,7 @@ async fn finish(
         let change = Change {
             staged: staged.tables.remove(name).unwrap_or_default(),
             keys: keys.remove(name).unwrap_or_default(),
+            indexed: Arc::default(),
             buries: false,
         };
         let version = upsert::replace(context, name, change).await?;

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{SecondsFormat, Utc};
+use delta_upsert::KeySet;
+use delta_upsert::data_file::Parts;
+use delta_upsert::upsert::Changed;
 use fhir_arrow::parse_instant;
 
 use super::load::{Versions, changes, context, expired, signed, write_tables};
@@ -18,14 +21,13 @@ use super::settings::Settings;
 use super::stage::{StagedRun, collect};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::lake::data_file::Parts;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES, TypeCounts};
 use crate::lake::ledger::Recorded;
 use crate::lake::own::{self, OwnRow};
 use crate::lake::quarantine::{self, QuarantineRow, QuarantinedLine};
 use crate::lake::resource::{Origin, resource_type};
 use crate::lake::stage::{StageFile, Stager, Staging};
-use crate::lake::upsert::{Changed, Filter, KeySet};
+use crate::lake::upsert::Filter;
 use crate::raw::layout::Section;
 use crate::raw::{Block, RawSource};
 
@@ -156,7 +158,7 @@ async fn stage(
     observer.begin(Step::Stage, None);
     let staging = Arc::new(staging);
     let mut stager = Stager::new(&staging);
-    let mut parts = Parts::new(&lake.root);
+    let mut parts = Parts::new(&lake.root.table(QuarantineRow::TABLE)?);
     let mut source: Option<RawSource> = None;
     let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
     for (file, line) in lines {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use delta_upsert::Key;
+use delta_upsert::data_file::{NewFile, Parts};
+use delta_upsert::{Key, KeySet};
 use fhir_arrow::{Reader, parse_instant};
 use futures::{StreamExt, TryStreamExt};
 
@@ -12,10 +13,9 @@ use super::progress::{Observer, Step};
 use super::settings::Settings;
 use super::splits::{Split, splits};
 use crate::error::Result;
-use crate::lake::data_file::{NewFile, Parts};
 use crate::lake::resource::{Origin, table_name};
 use crate::lake::stage::{StageFile, Staged, StagedFile, Stager, Staging, Tally};
-use crate::lake::upsert::{Context, Dropped, Filter, KeySet};
+use crate::lake::upsert::{Context, Dropped, Filter};
 use crate::raw::layout::Section;
 use crate::raw::{Block, Blocks, RawSource};
 
@@ -152,7 +152,7 @@ async fn stage_split(
     observer: &dyn Observer,
 ) -> Result<()> {
     let mut stager = Some(Stager::new(staging));
-    let mut parts = Parts::new(&context.lake.root);
+    let mut parts = Parts::new(&context.lake.root.table("_quarantine")?);
     each_block(context, settings, staging, &split, async |file, block| {
         let Some(mut at_work) = stager.take() else { return Ok(()) };
         let (length, collected) = (block.bytes.len() as u64, Arc::clone(collected));
@@ -175,7 +175,7 @@ async fn stage_split(
         collect(&collected, staged)?;
         Ok(last)
     });
-    parts.place(last.await?).await
+    Ok(parts.place(last.await?).await?)
 }
 
 /// Adds what a stager has made to that of the run.

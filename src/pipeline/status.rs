@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::lake::Lake;
 use crate::lake::exports::{Exports, FINISHED};
 use crate::lake::rest;
-use crate::lake::table::{Table, missing};
+use crate::lake::table::{self, missing};
 
 /// A lake's state, as of its last finished run.
 #[derive(Debug, Clone, Serialize)]
@@ -66,7 +66,7 @@ pub async fn status(lake: &Lake) -> Result<Status> {
     let exports = Exports::read(&lake.root).await?;
     let mut tables = Vec::new();
     for (name, version) in exports.last().map(|run| run.table_versions.clone()).unwrap_or_default() {
-        let table = Table::open_at(&lake.root, &name, u64::try_from(version).ok()).await?;
+        let table = table::open_at(&lake.root, &name, u64::try_from(version).ok()).await?;
         let table = table.ok_or_else(|| missing(&name))?;
         let rest = if name.trim_start_matches("_partial/").starts_with('_') {
             BTreeMap::new()

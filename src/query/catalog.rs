@@ -20,7 +20,7 @@ use crate::lake::ledger::{DeletionRow, FileRow};
 use crate::lake::members::MemberRow;
 use crate::lake::own::OwnRow;
 use crate::lake::quarantine::QuarantineRow;
-use crate::lake::table::{Table, missing};
+use crate::lake::table::{self, missing};
 use crate::views;
 
 /// The session's state, which outlives every statement and holds this schema.
@@ -67,11 +67,11 @@ impl LakeSchema {
             Some(None) => return Ok(None),
             Some(Some(version)) => u64::try_from(*version).ok(),
         };
-        let Some(table) = Table::open_at(&self.lake.root, name, version).await? else {
+        let Some(table) = table::open_at(&self.lake.root, name, version).await? else {
             return pinned.map_or(Ok(None), |_| Err(missing(name)));
         };
         let state = self.session().map_err(|e| super::session::query_error(&e))?;
-        table.provider(&state).await.map(Some)
+        table::provider(&table, &state).await.map(Some)
     }
 
     fn empty(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {

@@ -14,7 +14,8 @@ mod tally;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use delta_upsert::{Key, RoaringBitmap};
+use delta_upsert::data_file::{FileNames, NewFile, Part};
+use delta_upsert::{Key, RoaringBitmap, Stamp};
 use fhir_arrow::{Instant, IssueCode, LineError, Reader, Resource, ServerBase};
 use fhir_definitions::Definitions;
 
@@ -23,9 +24,7 @@ pub use self::tally::Tally;
 use self::refusals::Refusals;
 use self::rows::Rows;
 use super::Lake;
-use super::data_file::{FileNames, NewFile, Part};
 use super::resource::{Origin, ResourceTable, table_name};
-use super::table::RunStamp;
 use crate::error::Result;
 use crate::raw::{Block, Line};
 
@@ -66,7 +65,7 @@ pub struct Staging {
     /// The lake.
     pub lake: Lake,
     /// The run.
-    pub run: RunStamp,
+    pub run: Stamp,
     /// The raw files of the run, in the order of its input.
     pub files: Vec<StageFile>,
     /// Raw file → the numbers of lines that would change nothing.
@@ -84,7 +83,7 @@ pub struct Staging {
 
 impl Staging {
     /// Prepares the staging of a run, of which nothing is dropped and no table done.
-    pub fn new(lake: &Lake, run: RunStamp, files: Vec<StageFile>, limits: Limits) -> Self {
+    pub fn new(lake: &Lake, run: Stamp, files: Vec<StageFile>, limits: Limits) -> Self {
         let names = FileNames::new(&run);
         Self {
             lake: lake.clone(),
@@ -232,7 +231,12 @@ impl Stager {
             return Ok(None);
         }
         if !self.rows.contains_key(&name) {
-            let rows = Rows::new(staging.table(&name)?, self.base.clone(), !staging.done.contains(&name));
+            let rows = Rows::new(
+                staging.table(&name)?,
+                staging.lake.root.table(&name)?,
+                self.base.clone(),
+                !staging.done.contains(&name),
+            );
             self.rows.insert(name.clone(), rows);
         }
         let Some(rows) = self.rows.get_mut(&name) else { return Ok(None) };

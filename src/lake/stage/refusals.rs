@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use delta_upsert::data_file::{DataFileWriter, NewFile, Part};
 use fhir_arrow::LineError;
 
 use super::{StageFile, Staging};
 use crate::error::Result;
-use crate::lake::data_file::{DataFileWriter, NewFile, Part};
 use crate::lake::own::{self, OwnRow};
 use crate::lake::quarantine::QuarantineRow;
 use crate::raw::Line;
@@ -88,8 +88,9 @@ impl Refusals {
                     open
                 }
                 None => {
-                    let name = staging.names.next();
-                    DataFileWriter::begin(QuarantineRow::TABLE, name, &batch, Arc::default())?
+                    let (name, place) =
+                        (staging.names.next(), staging.lake.root.table(QuarantineRow::TABLE)?);
+                    DataFileWriter::begin(&place, name, &batch, Arc::default())?
                 }
             };
             open.end_group()?;

@@ -5,21 +5,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use delta_upsert::{Existing, IdHash, Key, KeyFile, RoaringBitmap};
+use delta_upsert::{Existing, IdHash, Key, KeyFile, KeySet, RoaringBitmap};
 use fhir_arrow::{Header, Reader, row_hash};
 
-use super::{Context, KeySet};
+use super::{Context, keys_of};
 use crate::error::Result;
 use crate::lake::keys;
 use crate::lake::resource::{resource_type, table_name};
 use crate::lake::stage::{StageFile, Tally};
-use crate::lake::table::Table;
+use crate::lake::table;
 use crate::raw::Block;
 
 /// The tables that have rows, with their keys.
 #[derive(Debug, Default)]
 pub struct Filter {
-    tables: HashMap<String, Vec<KeyFile>>,
+    /// Keys of data files, each with the rows that are no longer in the table.
+    tables: HashMap<String, Vec<(KeyFile, RoaringBitmap)>>,
     done: BTreeSet<String>,
 }
 
@@ -44,14 +45,15 @@ impl Filter {
     pub async fn open(context: &Context, names: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut filter = Self::default();
         for name in names {
-            let Some(table) = Table::open(&context.lake.root, &name).await? else { continue };
+            let Some(table) = table::open(&context.lake.root, &name).await? else { continue };
             if table.done_by(&context.run).await? {
                 filter.done.insert(name);
                 continue;
             }
             let mut files = Vec::new();
             for file in table.files()? {
-                files.push(keys::of(&context.lake.root, &table, &file, &context.transaction_times).await?);
+                let removed = delta_upsert::removed(&table, &file).await?;
+                files.push((keys_of(context, &table, &file).await?, removed));
             }
             if !files.is_empty() {
                 filter.tables.insert(name, files);
@@ -64,7 +66,7 @@ impl Filter {
     pub async fn none(context: &Context, names: &BTreeSet<String>) -> Result<Self> {
         let mut filter = Self::default();
         for name in names {
-            let table = Table::open(&context.lake.root, name).await?;
+            let table = table::open(&context.lake.root, name).await?;
             if let Some(table) = table
                 && table.done_by(&context.run).await?
             {
@@ -118,7 +120,7 @@ impl Filter {
             let lines = &mut dropped.lines;
             for chunk in keys.chunks(context.chunk)? {
                 let chunk = chunk?;
-                for file in files {
+                for (file, removed) in files {
                     let meet = |of_id: &[Key], existing: Existing| {
                         for key in of_id {
                             if key.row_hash == existing.row_hash || key.version < existing.version {
@@ -126,7 +128,7 @@ impl Filter {
                             }
                         }
                     };
-                    file.join(&chunk, None, meet).await?;
+                    file.join(&chunk, Some(removed), meet).await?;
                 }
             }
         }

@@ -1,18 +1,22 @@
 //! Reads data files.
 
-use arrow::array::RecordBatch;
-use delta_upsert::StoredFile;
+use crate::StoredFile;
+use arrow_array::RecordBatch;
 use futures::StreamExt;
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStream};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
-use crate::error::{Error, Result};
-use crate::lake::table::{DataFile, Table};
+use crate::table::{DataFile, Table};
+use crate::{Error, Result};
 
 /// Rows that are decoded at a time.
 const ROWS: usize = 8192;
 
-/// Reads a data file: all of its columns, or the ones that are named, nested ones too (`meta.lastUpdated`).
+/// Reads a data file: all of its columns, or the ones that are named, nested ones too (`meta.lastUpdated`). Rows that a
+/// deletion vector removes are among them.
+///
+/// # Errors
+/// [`Error::Parquet`].
 pub async fn read(
     table: &Table,
     file: &DataFile,
@@ -22,6 +26,9 @@ pub async fn read(
 }
 
 /// The same in batches of so many rows.
+///
+/// # Errors
+/// [`Error::Parquet`].
 pub async fn read_in(
     table: &Table,
     file: &DataFile,
@@ -38,16 +45,19 @@ pub async fn read_in(
         };
         builder.with_projection(mask).with_batch_size(rows).build()
     };
-    opened.await.map_err(Error::parquet(table.name(), "read"))
+    opened.await.map_err(Error::parquet(&table.place().data_file(file.path.as_ref())))
 }
 
-/// All rows of a (small) table, file by file.
+/// All rows of a (small) table without deletion vectors, file by file.
+///
+/// # Errors
+/// [`Error::Parquet`], and what the table's log does.
 pub async fn read_all(table: &Table, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>> {
     let mut batches = Vec::new();
     for file in table.files()? {
         let mut stream = read(table, &file, columns).await?;
         while let Some(batch) = stream.next().await {
-            batches.push(batch.map_err(Error::parquet(table.name(), "read"))?);
+            batches.push(batch.map_err(Error::parquet(&table.place().data_file(file.path.as_ref())))?);
         }
     }
     Ok(batches)
