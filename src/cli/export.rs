@@ -6,7 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{BulkClient, Level, Secret, Url};
 
-use super::options::{LakeOption, ReportFormat, RunOptions, VersionOption};
+use super::options::{LakeOption, ReportFormat, RunOptions, UpsertOption, VersionOption};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::config::{Config, parse_duration};
@@ -67,6 +67,8 @@ pub struct Export {
     #[command(flatten)]
     version: VersionOption,
     #[command(flatten)]
+    upsert: UpsertOption,
+    #[command(flatten)]
     run: RunOptions,
     /// How the run is reported
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
@@ -108,7 +110,9 @@ impl Export {
             client = client.bearer_token(Secret::new(token));
         }
         let client = client.build().map_err(Error::from)?;
-        let identity = Identity::of_server(self.server, self.alias).with_tables(&config.tables);
+        let identity = Identity::of_server(self.server, self.alias)
+            .with_tables(&config.tables)
+            .with_upsert(self.upsert.upsert);
         let parallel = usize::from(self.parallel);
         let settings = self.run.settings(self.raw, config);
         let options = ExportOptions {

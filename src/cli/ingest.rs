@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{Url, checked_base};
 
-use super::options::{LakeOption, ReportFormat, RunOptions, VersionOption};
+use super::options::{LakeOption, ReportFormat, RunOptions, UpsertOption, VersionOption};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::config::Config;
@@ -42,6 +42,8 @@ pub struct Ingest {
     #[command(flatten)]
     version: VersionOption,
     #[command(flatten)]
+    upsert: UpsertOption,
+    #[command(flatten)]
     run: RunOptions,
     /// How the run is reported
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
@@ -64,7 +66,8 @@ impl Ingest {
         let server = self.server_base.map(checked_base).transpose().map_err(Error::from)?;
         let identity = Identity::of_files(server, self.alias)
             .of_version(self.version.fhir_version)
-            .with_tables(&config.tables);
+            .with_tables(&config.tables)
+            .with_upsert(self.upsert.upsert);
         let encoding = if self.raw == RawOption::Plain { Encoding::Plain } else { Encoding::Zstd };
         let options = IngestOptions {
             paths: self.paths,

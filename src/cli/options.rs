@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use fhir_definitions::FhirVersion;
 
 use crate::config::Config;
+use crate::lake::identity::UpsertMode;
 use crate::pipeline::Settings;
 use crate::pipeline::settings::LEAST_MEMORY;
 use crate::raw::Encoding;
@@ -22,6 +23,15 @@ pub struct VersionOption {
     /// The FHIR version, where the server does not say it: R4, R4B or R5 [default: the lake's, else R4]
     #[arg(long, value_name = "VERSION", env = "FHIRLAKE_FHIR_VERSION", value_parser = fhir_version)]
     pub fhir_version: Option<FhirVersion>,
+}
+
+/// How rows leave the files of a lake's tables.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct UpsertOption {
+    /// How rows leave the tables' files, decided when the lake is made: marked in deletion vectors, which costs what a
+    /// change changes, or by writing the files again, for readers without vectors (pyarrow) [default: the lake's, else deletion-vectors]
+    #[arg(long, value_enum, env = "FHIRLAKE_UPSERT")]
+    pub upsert: Option<UpsertMode>,
 }
 
 /// Reads `R4` or `4.0.1`.

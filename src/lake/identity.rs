@@ -36,6 +36,9 @@ pub struct Identity {
     /// Whether the user gave the alias, rather than the server's name.
     #[serde(skip)]
     pub alias_given: bool,
+    /// Whether the user said how rows leave the files.
+    #[serde(skip)]
+    pub upsert_given: bool,
     /// Whether the FHIR version is known, rather than assumed.
     #[serde(skip)]
     pub version_known: bool,
@@ -59,6 +62,15 @@ pub enum UpsertMode {
     DeletionVectors,
     /// Files are written again: every reader of Delta tables reads them.
     CopyOnWrite,
+}
+
+impl std::fmt::Display for UpsertMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::DeletionVectors => "deletion-vectors",
+            Self::CopyOnWrite => "copy-on-write",
+        })
+    }
 }
 
 impl From<UpsertMode> for delta_upsert::Mode {
@@ -93,6 +105,14 @@ impl Identity {
     /// The identity with tables that are made as configured.
     pub fn with_tables(self, tables: &BTreeMap<String, TableConfig>) -> Self {
         Self { tables: tables.clone(), ..self }
+    }
+
+    /// The identity of a lake whose rows leave its files like this, if it is said.
+    pub fn with_upsert(self, upsert: Option<UpsertMode>) -> Self {
+        match upsert {
+            Some(upsert) => Self { upsert, upsert_given: true, ..self },
+            None => self,
+        }
     }
 
     /// The same with the tables that `wanted` configures. One that is there already is not made anew in passing.
@@ -137,6 +157,7 @@ impl Identity {
             scopes: Vec::new(),
             tables: BTreeMap::new(),
             upsert: UpsertMode::default(),
+            upsert_given: false,
             demo: false,
         }
     }
@@ -159,6 +180,13 @@ impl Identity {
             return Err(Error::Refused(format!(
                 "this lake holds FHIR {}, and what comes is FHIR {}: two versions are two lakes; choose another --lake",
                 self.fhir_version, wanted.fhir_version
+            )));
+        }
+        if wanted.upsert_given && wanted.upsert != self.upsert {
+            return Err(Error::Refused(format!(
+                "rows leave this lake's files by {}, and its tables keep that for ever: leave --upsert out, or choose another \
+                 --lake",
+                self.upsert
             )));
         }
         match (&self.server, &wanted.server) {
@@ -250,6 +278,15 @@ mod tests {
         assert!(matches!(ours.admit(&theirs(Some(FhirVersion::R4))), Err(Error::Refused(_))));
         assert!(ours.admit(&theirs(Some(FhirVersion::R5))).is_ok());
         assert_eq!(ours.admit(&theirs(None)).unwrap().fhir_version, "5.0.0");
+    }
+
+    #[test]
+    fn another_way_for_rows_to_leave_is_refused() {
+        let ours = Identity::of_files(None, None).with_upsert(Some(UpsertMode::CopyOnWrite));
+        let theirs = |mode| Identity::of_files(None, None).with_upsert(mode);
+        let refused = ours.admit(&theirs(Some(UpsertMode::DeletionVectors))).unwrap_err().to_string();
+        assert!(refused.contains("by copy-on-write"), "{refused}");
+        assert_eq!(ours.admit(&theirs(None)).unwrap().upsert, UpsertMode::CopyOnWrite);
     }
 
     #[test]
