@@ -14,4 +14,5 @@ mod rebuild;
 mod resume;
 mod tables;
 mod tidy;
+mod upsert;
 mod views;

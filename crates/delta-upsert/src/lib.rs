@@ -21,6 +21,8 @@
 
 pub mod busy;
 mod caller;
+pub mod compact;
+mod copy;
 pub mod data_file;
 mod error;
 mod key;

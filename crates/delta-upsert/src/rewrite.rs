@@ -6,19 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_schema::ArrowError;
-use arrow_select::filter::filter_record_batch;
 use deltalake::kernel::{Action, Add, DeletionVectorDescriptor};
-use futures::StreamExt;
 
-use crate::busy::busy;
 use crate::caller::Context;
-use crate::data_file::{self, DataFileWriter, NewFile, Parts};
-use crate::keys::keys_of;
+use crate::data_file::NewFile;
 use crate::resolve::Resolved;
 use crate::table::{DataFile, Mode, Table};
-use crate::{Error, Existing, KeyFileBuilder, Result, RoaringBitmap, vector};
+use crate::{Result, RoaringBitmap, copy, vector};
 
 /// What a commit makes of the files.
 #[derive(Debug, Default)]
@@ -97,7 +91,7 @@ impl Rewritten {
         file: &DataFile,
         gone: &RoaringBitmap,
     ) -> Result<()> {
-        if let Some(copy) = without(context, indexed, table, file, gone).await? {
+        if let Some(copy) = copy::copy(context, indexed, table, &[(file, gone)]).await? {
             self.rows_in += copy.rows;
             self.actions.push(Action::Add(copy.add.clone()));
             self.copies.push(copy);
@@ -135,78 +129,4 @@ fn with_vector(add: Add, vector: Option<DeletionVectorDescriptor>) -> Add {
         Some(stats.to_string())
     });
     Add { deletion_vector: vector, data_change: true, stats, ..add }
-}
-
-/// Writes a file again without some of its rows, with its keys; `None` where no row is left.
-///
-/// # Errors
-/// What reading and writing files does.
-pub async fn without(
-    context: &Context<'_>,
-    indexed: &Arc<Vec<String>>,
-    table: &Table,
-    file: &DataFile,
-    gone: &RoaringBitmap,
-) -> Result<Option<NewFile>> {
-    if gone.len() == file.rows {
-        return Ok(None);
-    }
-    let _turn = context.workers.turn().await;
-    let place = table.place();
-    let mut parts = Parts::new(place);
-    let mut batches = data_file::read(table, file, None).await?;
-    let mut writer: Option<DataFileWriter> = None;
-    let mut first = 0_u32;
-    while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(Error::parquet(&place.data_file(file.path.as_ref())))?;
-        let kept = keep(&batch, first, gone).map_err(Error::arrow(table.name()))?;
-        first += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
-        let (place, name, indexed) = (place.clone(), context.names.next(), Arc::clone(indexed));
-        let written = busy(move || {
-            let mut open = match writer {
-                Some(mut open) => {
-                    open.write(&kept)?;
-                    open
-                }
-                None => DataFileWriter::begin(&place, name, &kept, indexed)?,
-            };
-            Ok::<_, Error>((open.part(), open))
-        });
-        let (part, open) = written.await?;
-        parts.place(part).await?;
-        writer = Some(open);
-    }
-    let Some(writer) = writer else { return Ok(None) };
-    let (part, copy) = writer.finish()?;
-    parts.place([part]).await?;
-    keep_keys(context, table, file, &copy, gone).await?;
-    Ok(Some(copy))
-}
-
-fn keep(batch: &RecordBatch, first: u32, gone: &RoaringBitmap) -> Result<RecordBatch, ArrowError> {
-    let rows = (0..batch.num_rows()).zip(first..);
-    let mask: BooleanArray = rows.map(|(_, row)| Some(!gone.contains(row))).collect();
-    filter_record_batch(batch, &mask)
-}
-
-/// Writes the keys of a copy: those of the file that it is a copy of, without the rows that are gone.
-async fn keep_keys(
-    context: &Context<'_>,
-    table: &Table,
-    file: &DataFile,
-    copy: &NewFile,
-    gone: &RoaringBitmap,
-) -> Result<()> {
-    let before = keys_of(context.caller, table, file).await?;
-    let mut after = KeyFileBuilder::default();
-    before
-        .for_each(|existing| {
-            if !gone.contains(existing.row) {
-                let row = existing.row - u32::try_from(gone.rank(existing.row)).unwrap_or_default();
-                after.push(Existing { row, ..existing });
-            }
-        })
-        .await?;
-    let place = table.place();
-    place.put_rebuildable(&place.key_file(copy.path()), busy(move || after.finish()).await?).await
 }

@@ -63,7 +63,11 @@ impl DataFile {
     /// A file that no commit has named yet.
     #[must_use]
     pub fn of_new(file: &NewFile) -> Self {
-        Self { path: Path::from(file.path()), size: file.size(), rows: file.rows, removed: 0, named: None }
+        Self::unnamed(Path::from(file.path()), file.size(), file.rows)
+    }
+
+    pub(crate) fn unnamed(path: Path, size: u64, rows: u64) -> Self {
+        Self { path, size, rows, removed: 0, named: None }
     }
 
     /// The rows of the table that are in it.
@@ -76,6 +80,11 @@ impl DataFile {
     #[must_use]
     pub fn remove(&self) -> Option<Action> {
         self.named.as_ref().map(|(_, remove)| Action::Remove(remove.clone()))
+    }
+
+    /// The action that takes the file out of the table while its rows stay.
+    pub(crate) fn moved_away(&self) -> Option<Action> {
+        self.named.as_ref().map(|(_, remove)| Action::Remove(Remove { data_change: false, ..remove.clone() }))
     }
 
     /// The action that puts it into the table, if it is in it.
@@ -251,11 +260,59 @@ impl Table {
         Ok(Some(Action::Metadata(metadata)))
     }
 
+    /// The names of its columns, in their order.
+    pub(crate) fn column_names(&self) -> Result<Vec<String>> {
+        let snapshot = self.delta.snapshot().map_err(Error::delta(self.name(), "read its log"))?;
+        Ok(snapshot.schema().fields().map(|field| field.name().clone()).collect())
+    }
+
+    /// Commits files in the place of others with the same rows; `None` where another commit came first.
+    pub(crate) async fn commit_moves(
+        &mut self,
+        actions: Vec<Action>,
+        new: &[NewFile],
+    ) -> Result<Option<u64>> {
+        let operation = DeltaOperation::Optimize { predicate: None, target_size: 0 };
+        let committed = self.send(CommitProperties::default(), actions, operation).await?;
+        self.delta.load().await.map_err(Error::delta(self.name(), "read its log"))?;
+        // No other file ever has the name of a new one: where it is in the table, the commit is.
+        let done = match committed {
+            Ok(version) => Some(version),
+            Err(error) => {
+                let files = self.files()?;
+                let here = |new: &NewFile| files.iter().any(|file| file.path.as_ref() == new.path());
+                match new.first() {
+                    Some(first) if here(first) => Some(self.version()),
+                    _ if lost(&error) => None,
+                    _ => return Err(Error::delta(self.name(), "commit")(error)),
+                }
+            }
+        };
+        if let Some(version) = done {
+            self.durable(version).await?;
+        }
+        Ok(done)
+    }
+
+    /// Sends a commit, once.
+    async fn send(
+        &self,
+        properties: CommitProperties,
+        actions: Vec<Action>,
+        operation: DeltaOperation,
+    ) -> Result<Result<u64, DeltaTableError>> {
+        let snapshot = self.delta.snapshot().map_err(Error::delta(self.name(), "read its log"))?;
+        let committed = CommitBuilder::from(properties.with_max_retries(0))
+            .with_actions(actions)
+            .build(Some(snapshot), self.delta.log_store(), operation)
+            .await;
+        Ok(committed.map(|finalized| finalized.version()))
+    }
+
     /// Commits actions on top of the open version.
     pub(crate) async fn commit_actions(&mut self, actions: Vec<Action>, stamp: &Stamp) -> Result<Commit> {
         let properties = CommitProperties::default()
-            .with_application_transaction(Transaction::new(&stamp.application, stamp.version))
-            .with_max_retries(0);
+            .with_application_transaction(Transaction::new(&stamp.application, stamp.version));
         // A merge that read everything: Delta's conflict checks of all other operations have holes.
         let operation = DeltaOperation::Merge {
             predicate: None,
@@ -264,14 +321,10 @@ impl Table {
             not_matched_predicates: Vec::new(),
             not_matched_by_source_predicates: Vec::new(),
         };
-        let snapshot = self.delta.snapshot().map_err(Error::delta(self.name(), "read its log"))?.clone();
-        let committed = CommitBuilder::from(properties)
-            .with_actions(actions)
-            .build(Some(&snapshot), self.delta.log_store(), operation)
-            .await;
+        let committed = self.send(properties, actions, operation).await?;
         self.delta.load().await.map_err(Error::delta(self.name(), "read its log"))?;
         match committed {
-            Ok(finalized) => self.durable(finalized.version()).await,
+            Ok(version) => self.durable(version).await,
             // The store may have answered an error to a put that it had carried out.
             Err(_) if self.done_by(stamp).await? => self.durable(self.version()).await,
             Err(error) if lost(&error) => Ok(Commit::Lost),

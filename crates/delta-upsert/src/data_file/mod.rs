@@ -13,7 +13,7 @@ mod writer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use deltalake::kernel::Add;
+use deltalake::kernel::{Action, Add};
 
 pub use parts::{Part, Parts};
 pub use read::{read, read_all, read_in};
@@ -77,6 +77,11 @@ impl NewFile {
             clustering_provider: None,
         };
         Self { add, rows }
+    }
+
+    /// The action that makes it part of the table in the place of others with the same rows.
+    pub(crate) fn moved_here(&self) -> Action {
+        Action::Add(Add { data_change: false, ..self.add.clone() })
     }
 
     /// Its path in its table.

@@ -3,6 +3,7 @@
 use crate::StoredFile;
 use arrow_array::RecordBatch;
 use futures::StreamExt;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStream};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
@@ -38,7 +39,9 @@ pub async fn read_in(
     let store = table.delta().log_store().object_store(None);
     let reader = StoredFile::new(store, file.path.clone(), file.size);
     let opened = async {
-        let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
+        // What another program embeds (views, dictionaries) is not how the table's columns are read here.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await?;
         let mask = match columns {
             None => ProjectionMask::all(),
             Some(columns) => ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied()),
