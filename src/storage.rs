@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use delta_upsert::{Durable, Place};
+use deltalake::logstore::{StorageConfig, object_store_factories};
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use url::Url;
 
@@ -69,14 +70,9 @@ impl Root {
                 folder.display()
             )));
         }
-        let store = LocalFileSystem::new_with_prefix(&folder).map_err(|source| Error::Storage {
-            operation: "open",
-            path: String::new(),
-            source,
-        })?;
         let url = Url::from_directory_path(&folder)
             .map_err(|()| Error::Refused(format!("{} is not an absolute path", folder.display())))?;
-        Ok(Self { store: Arc::new(store), folder, url })
+        Ok(Self { store: store_of(&url)?, folder, url })
     }
 
     /// The lake's location, as printed and as other programs open it.
@@ -293,6 +289,18 @@ fn remove_unfinished(folder: &FilePath) -> std::io::Result<()> {
 fn is_unfinished(path: &FilePath) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.rsplit_once('#').is_some_and(|(_, n)| n.parse::<u32>().is_ok())
+}
+
+/// The store at a URL: that of the Delta library's own registry, so that a lake's files and its tables' logs are always in
+/// one store.
+fn store_of(url: &Url) -> Result<Arc<dyn ObjectStore>> {
+    let cannot = |reason: String| Error::Refused(format!("a lake cannot lie at {url}: {reason}"));
+    let scheme = Url::parse(&format!("{}://", url.scheme())).map_err(|e| cannot(e.to_string()))?;
+    let factory = object_store_factories().get(&scheme).map(|factory| Arc::clone(factory.value()));
+    let factory = factory.ok_or_else(|| cannot("no store of this kind is known".to_owned()))?;
+    let (store, path) =
+        factory.parse_url_opts(url, &StorageConfig::default()).map_err(|e| cannot(e.to_string()))?;
+    Ok(Arc::new(PrefixStore::new(store, path)))
 }
 
 /// For `map_err`: an error of the store on a path of the lake.

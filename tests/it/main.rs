@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
 mod command_line;
+mod crash;
 mod damage;
 mod demo;
 mod export;
