@@ -40,8 +40,11 @@ fn again(folder: &Path) -> TempDir {
 }
 
 async fn ingest(lake: &Path, folder: &Path) {
-    let options =
-        IngestOptions { paths: vec![folder.to_owned()], reference: false, settings: Settings::default() };
+    let options = IngestOptions {
+        paths: vec![folder.to_owned()],
+        settings: Settings::default(),
+        ..IngestOptions::default()
+    };
     let identity = Identity::of_files(None, None);
     pipeline::ingest(lake.to_str().unwrap(), &identity, &options, &Unwatched).await.unwrap();
 }

@@ -6,13 +6,13 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{BulkClient, Level, Secret, Url};
 
-use super::options::{LakeOption, ReportFormat, RunOptions, UpsertOption, VersionOption};
+use super::options::{LakeOption, RemovalsOption, ReportFormat, RunOptions, UpsertOption, VersionOption};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::config::{Config, parse_duration};
 use crate::error::Error;
 use crate::lake::identity::Identity;
-use crate::pipeline::{self, ExportOptions, Since};
+use crate::pipeline::{self, ExportOptions, Settings, Since};
 use crate::raw::Encoding;
 
 const EXAMPLES: &str = "\
@@ -69,6 +69,8 @@ pub struct Export {
     #[command(flatten)]
     upsert: UpsertOption,
     #[command(flatten)]
+    removals: RemovalsOption,
+    #[command(flatten)]
     run: RunOptions,
     /// How the run is reported
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
@@ -114,7 +116,8 @@ impl Export {
             .with_tables(&config.tables)
             .with_upsert(self.upsert.upsert);
         let parallel = usize::from(self.parallel);
-        let settings = self.run.settings(self.raw, config);
+        let settings =
+            Settings { max_removals: self.removals.max_removals, ..self.run.settings(self.raw, config) };
         let options = ExportOptions {
             level,
             types: self.types,

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{Url, checked_base};
 
-use super::options::{LakeOption, ReportFormat, RunOptions, UpsertOption, VersionOption};
+use super::options::{LakeOption, RemovalsOption, ReportFormat, RunOptions, UpsertOption, VersionOption};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::config::Config;
 use crate::error::Error;
 use crate::lake::identity::Identity;
-use crate::pipeline::{self, IngestOptions};
+use crate::pipeline::{self, IngestOptions, Settings};
 use crate::raw::Encoding;
 
 const EXAMPLES: &str = "\
@@ -36,6 +37,9 @@ pub struct Ingest {
     /// The lake's short name for the server, the column __source [default: local]
     #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
     alias: Option<String>,
+    /// The files are all that there is: resources of the lake that are not in them are removed
+    #[arg(long, env = "FHIRLAKE_SNAPSHOT", value_parser = FalseyValueParser::new())]
+    snapshot: bool,
     /// How raw files are kept
     #[arg(long, value_enum, default_value = "zstd", env = "FHIRLAKE_RAW")]
     raw: RawOption,
@@ -43,6 +47,8 @@ pub struct Ingest {
     version: VersionOption,
     #[command(flatten)]
     upsert: UpsertOption,
+    #[command(flatten)]
+    removals: RemovalsOption,
     #[command(flatten)]
     run: RunOptions,
     /// How the run is reported
@@ -72,7 +78,11 @@ impl Ingest {
         let options = IngestOptions {
             paths: self.paths,
             reference: self.raw == RawOption::Reference,
-            settings: self.run.settings(encoding, config),
+            snapshot: self.snapshot,
+            settings: Settings {
+                max_removals: self.removals.max_removals,
+                ..self.run.settings(encoding, config)
+            },
         };
         let reports = pipeline::ingest(&self.lake.lake, &identity, &options, &Shown::default()).await?;
         report::show_all(&reports, self.format)

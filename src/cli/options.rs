@@ -5,8 +5,8 @@ use fhir_definitions::FhirVersion;
 
 use crate::config::Config;
 use crate::lake::identity::UpsertMode;
-use crate::pipeline::Settings;
 use crate::pipeline::settings::LEAST_MEMORY;
+use crate::pipeline::{MaxRemovals, Settings};
 use crate::raw::Encoding;
 
 /// The lake that a command works on.
@@ -59,6 +59,14 @@ impl RunOptions {
     }
 }
 
+/// What a complete export may remove.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct RemovalsOption {
+    /// How many rows of a table go because a complete export did not bring them, before the run is refused: a share or a number
+    #[arg(long, value_name = "N|N%", default_value = "10%", env = "FHIRLAKE_MAX_REMOVALS", value_parser = max_removals)]
+    pub max_removals: MaxRemovals,
+}
+
 /// How a command that reports tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
@@ -84,6 +92,18 @@ pub fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(bytes).filter(|size| *size > 0).ok_or_else(hint)
 }
 
+/// Reads `10%`, or a number of rows.
+fn max_removals(text: &str) -> Result<MaxRemovals, String> {
+    let hint = || "write a number of rows, or a share as in 10%".to_owned();
+    match text.strip_suffix('%') {
+        Some(share) => {
+            let share: f64 = share.trim().parse().map_err(|_| hint())?;
+            (0.0..=100.0).contains(&share).then_some(MaxRemovals::Share(share / 100.0)).ok_or_else(hint)
+        }
+        None => text.parse().map(MaxRemovals::Rows).map_err(|_| hint()),
+    }
+}
+
 /// Reads the memory of a run.
 fn memory(text: &str) -> Result<u64, String> {
     size(text).and_then(|size| {
@@ -99,6 +119,15 @@ mod tests {
     fn a_version_has_a_label_and_a_number() {
         assert_eq!((fhir_version("r4b"), fhir_version("5.0.0")), (Ok(FhirVersion::R4B), Ok(FhirVersion::R5)));
         assert_eq!(fhir_version("STU3"), Err("the versions are R4, R4B, R5".to_owned()));
+    }
+
+    #[test]
+    fn removals_are_a_share_or_a_number() {
+        assert_eq!(max_removals("25%"), Ok(MaxRemovals::Share(0.25)));
+        assert_eq!(max_removals("7"), Ok(MaxRemovals::Rows(7)));
+        for text in ["", "101%", "-1", "all"] {
+            assert!(max_removals(text).is_err(), "{text}");
+        }
     }
 
     #[test]

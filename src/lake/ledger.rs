@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
-use delta_upsert::{IdHash, Key, Stamp, data_file};
+use delta_upsert::{Buried, IdHash, Key, Stamp, data_file};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,11 @@ impl OwnRow for FileRow {
     }
 }
 
+/// The cause of a tombstone: the server reported a deletion.
+pub const SERVER: &str = "server";
+/// The cause of a tombstone: a complete export did not bring the resource.
+pub const ABSENT: &str = "absent";
+
 /// `_deletions`: a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeletionRow {
@@ -76,9 +81,9 @@ pub struct DeletionRow {
     pub resource_type: String,
     /// The deleted resource's id.
     pub id: String,
-    /// `server`: the server reported it.
+    /// [`SERVER`] or [`ABSENT`].
     pub cause: String,
-    /// Versions up to this instant are deleted.
+    /// [`SERVER`]: versions up to this instant are deleted. [`ABSENT`]: what was exported up to this instant is.
     pub deleted_at: DateTime<Utc>,
     /// The run that brought it.
     pub export_id: String,
@@ -98,11 +103,11 @@ impl OwnRow for DeletionRow {
     }
 }
 
-/// Of the ids of sorted keys those that are deleted, each with the microsecond up to which its versions are.
-pub async fn tombstones(root: &Root, resource_type: &str, keys: &[Key]) -> Result<HashMap<IdHash, i64>> {
+/// Of the ids of sorted keys those that are deleted, each with what is.
+pub async fn tombstones(root: &Root, resource_type: &str, keys: &[Key]) -> Result<HashMap<IdHash, Buried>> {
     let mut all = HashMap::new();
     let Some(table) = table::open(root, DeletionRow::TABLE).await? else { return Ok(all) };
-    let columns = ["resource_type", "id", "deleted_at"];
+    let columns = ["resource_type", "id", "cause", "deleted_at"];
     for file in table.files()? {
         let mut batches = data_file::read(&table, &file, Some(&columns)).await?;
         while let Some(batch) = batches.next().await {
@@ -117,19 +122,22 @@ pub async fn tombstones(root: &Root, resource_type: &str, keys: &[Key]) -> Resul
 }
 
 fn add_tombstones(
-    all: &mut HashMap<IdHash, i64>,
+    all: &mut HashMap<IdHash, Buried>,
     batch: &RecordBatch,
     resource_type: &str,
     keys: &[Key],
 ) -> Option<()> {
     let types = batch.column_by_name("resource_type")?.as_string_opt::<i32>()?;
     let ids = batch.column_by_name("id")?.as_string_opt::<i32>()?;
+    let causes = batch.column_by_name("cause")?.as_string_opt::<i32>()?;
     let times = batch.column_by_name("deleted_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
     for row in (0..batch.num_rows()).filter(|row| types.value(*row) == resource_type) {
         let id = IdHash::of(ids.value(row));
         if keys.binary_search_by(|key| key.id.cmp(&id)).is_ok() {
-            let stands = all.entry(id).or_insert(i64::MIN);
-            *stands = times.value(row).max(*stands);
+            let buried = all.entry(id).or_insert(Buried::NOTHING);
+            // What was only absent may come back with the version that it had.
+            let until = if causes.value(row) == ABSENT { &mut buried.seen } else { &mut buried.at };
+            *until = times.value(row).max(*until);
         }
     }
     Some(())
@@ -154,13 +162,14 @@ pub async fn record_tombstones(root: &Root, run: &Stamp, rows: &[DeletionRow]) -
     // A run that recorded them before it was interrupted no longer knows which were new.
     let mut new = types(rows);
     let version = own::edit(root, run, async |table| {
-        let mut standing: HashMap<(String, String), DateTime<Utc>> = HashMap::new();
+        let key = |row: &DeletionRow| (row.resource_type.clone(), row.id.clone(), row.cause == ABSENT);
+        let mut standing: HashMap<_, DateTime<Utc>> = HashMap::new();
         for row in own::rows_of::<DeletionRow>(table).await? {
-            let stands = standing.entry((row.resource_type, row.id)).or_insert(row.deleted_at);
+            let stands = standing.entry(key(&row)).or_insert(row.deleted_at);
             *stands = row.deleted_at.max(*stands);
         }
         let says_more = |row: &&DeletionRow| {
-            let before = standing.get(&(row.resource_type.clone(), row.id.clone()));
+            let before = standing.get(&key(row));
             before.is_none_or(|before| *before < row.deleted_at)
         };
         let rows: Vec<_> = rows.iter().filter(says_more).cloned().collect();

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::input::InputFile;
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::lake::ledger::DeletionRow;
+use crate::lake::ledger::{DeletionRow, SERVER};
 use crate::lake::quarantine::QuarantineRow;
 use crate::lake::stage::Tally;
 use crate::raw::{Blocks, Line, RawSource};
@@ -110,7 +110,7 @@ impl Deletions {
                 Some((resource_type, id)) => self.rows.push(DeletionRow {
                     resource_type,
                     id,
-                    cause: "server".to_owned(),
+                    cause: SERVER.to_owned(),
                     deleted_at,
                     export_id: export_id.to_owned(),
                 }),

@@ -256,6 +256,7 @@ fn input(
         transaction_time,
         request: Some(request.join(" ")),
         since: run.plan.jobs.iter().find_map(|job| job.since.clone()),
+        snapshot: snapshot(run),
         complete: run.plan.jobs.iter().all(|job| job.since.is_none() && job.types.is_empty()),
         files: in_order(files),
         has_manifest: true,
@@ -263,6 +264,16 @@ fn input(
         watermarks,
         warnings,
     })
+}
+
+/// The types of which a run brings everything. What belongs to no patient does not come at the other levels.
+fn snapshot(run: &Run) -> Option<Vec<String>> {
+    let full: Vec<_> = run.plan.jobs.iter().filter(|job| job.since.is_none()).collect();
+    if run.plan.scope.level != "system" || full.is_empty() {
+        return None;
+    }
+    let all = full.iter().any(|job| job.types.is_empty());
+    Some(if all { Vec::new() } else { full.iter().flat_map(|job| job.types.clone()).collect() })
 }
 
 /// Resources first: a deletion of the same manifest is weighed against them by time, not by place.

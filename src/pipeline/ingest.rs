@@ -25,12 +25,14 @@ use crate::raw::local::{self, LocalFile};
 const INGEST: &str = "ingest";
 
 /// What to ingest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct IngestOptions {
     /// Files and folders, in this order.
     pub paths: Vec<PathBuf>,
     /// Whether the files are left where they are, and the lake refers to them.
     pub reference: bool,
+    /// Whether the files are all that there is: what is not in them is removed.
+    pub snapshot: bool,
     /// How the run works.
     pub settings: Settings,
 }
@@ -154,7 +156,8 @@ async fn receive(
         lake.root.put(&layout::manifest(&run.plan.export_id, 0), content.clone()).await?;
     }
     let files = copy(lake, run, &batch.files, options, observer).await?;
-    run.freeze(input(run, batch, files)).await
+    let snapshot = options.snapshot.then(Vec::new);
+    run.freeze(Input { snapshot, ..input(run, batch, files) }).await
 }
 
 /// Whether the first byte that is not blank opens an object (a byte order mark is for the line's check).
@@ -184,6 +187,7 @@ fn input(run: &Run, batch: &Batch, files: Vec<InputFile>) -> Input {
             .into_iter()
             .collect(),
         complete: false,
+        snapshot: None,
         warnings,
     }
 }

@@ -27,6 +27,9 @@ pub struct Input {
     pub watermarks: BTreeMap<String, String>,
     /// Whether the run brought everything of its scope, not only what changed.
     pub complete: bool,
+    /// The types of which the run brought everything there is, all of them where the list is empty; none where it did not.
+    #[serde(default)]
+    pub snapshot: Option<Vec<String>>,
     /// What the user should know, found before the files were read.
     pub warnings: Vec<String>,
 }

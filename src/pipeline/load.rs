@@ -16,6 +16,7 @@ use super::input::{Input, InputFile};
 use super::outcomes::Outcomes;
 use super::progress::{Observer, Step};
 use super::reconcile::reconcile;
+use super::removals::{SnapshotScope, removals};
 use super::report::Report;
 use super::run::Run;
 use super::settings::Settings;
@@ -23,7 +24,7 @@ use super::stage::{StagedRun, stage, stage_files};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES};
-use crate::lake::ledger::{DeletionRow, FileRow, Recorded, record_tombstones};
+use crate::lake::ledger::{DeletionRow, FileRow, record_tombstones};
 use crate::lake::members::{GroupPatients, MemberRow, record_members};
 use crate::lake::own::{self, OwnRow};
 use crate::lake::quarantine::{self, Leaving, QuarantineRow};
@@ -60,18 +61,26 @@ async fn load_input(
     settings: &Settings,
     observer: &dyn Observer,
 ) -> Result<Report> {
-    let Read { deletions, outcomes } = read(lake, run, input).await?;
-    let recorded = record_tombstones(&lake.root, &run.stamp(), &deletions.rows).await?;
-    let context = context(lake, run, settings, &recorded).await?;
+    let Read { mut deletions, outcomes } = read(lake, run, input).await?;
+    let context = context(lake, run, settings).await?;
     let staging = staging(lake, run, input, settings)?;
     let mut staged = stage(&context, settings, staging, input, observer).await?;
     for file in &input.files {
         file.left.as_ref().map_or(Ok(()), |left| left.check(&file.path))?;
     }
+    let mut came = staged.tally.clone();
+    came.merge(deletions.tally.clone());
+    let whole = reconcile(run, input, &came, &BTreeMap::new(), outcomes.errors())?.complete;
+    let scope = SnapshotScope::of(run, input, whole, settings.max_removals);
+    let removals = removals(&context, &scope, &staged).await?;
+    deletions.rows.extend(removals.rows);
+    let recorded = record_tombstones(&lake.root, &run.stamp(), &deletions.rows).await?;
+    let context = Context { newly_deleted: Arc::new(recorded.new.clone()), ..context };
     let changes = changes(lake, &mut staged, &deletions.rows).await?;
     let changed = write_tables(&context, changes, observer).await?;
     staged.tally.merge(deletions.tally);
-    let verdict = reconcile(run, input, &staged.tally, &changed, outcomes.errors())?;
+    let mut verdict = reconcile(run, input, &staged.tally, &changed, outcomes.errors())?;
+    verdict.warnings.extend(removals.warning);
 
     let mut versions = Versions::default();
     versions.note(DeletionRow::TABLE, recorded.version);
@@ -113,17 +122,12 @@ impl Versions {
     }
 }
 
-pub(super) async fn context(
-    lake: &Lake,
-    run: &Run,
-    settings: &Settings,
-    recorded: &Recorded,
-) -> Result<Context> {
+pub(super) async fn context(lake: &Lake, run: &Run, settings: &Settings) -> Result<Context> {
     Ok(Context {
         lake: lake.clone(),
         run: run.stamp(),
         names: FileNames::new(&run.stamp()),
-        newly_deleted: Arc::new(recorded.new.clone()),
+        newly_deleted: Arc::default(),
         transaction_times: Arc::new(Exports::read(&lake.root).await?.transaction_times()),
         notes: run.folder(),
         workers: Workers::new(settings.workers()),

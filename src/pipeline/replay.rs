@@ -22,7 +22,6 @@ use super::stage::{StagedRun, collect};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES, TypeCounts};
-use crate::lake::ledger::Recorded;
 use crate::lake::own::{self, OwnRow};
 use crate::lake::quarantine::{self, QuarantineRow, QuarantinedLine};
 use crate::lake::resource::{Origin, resource_type};
@@ -62,7 +61,7 @@ pub async fn replay(location: &str, options: &ReplayOptions, observer: &dyn Obse
         Some(run) => run,
         None => Run::begin(&lake.root, REPLAY, &exports, scope, Vec::new()).await?,
     };
-    let context = context(&lake, &run, &options.settings, &Recorded::default()).await?;
+    let context = context(&lake, &run, &options.settings).await?;
     let mut staging = Staging::new(&lake, run.stamp(), files, options.settings.stage_limits());
     let types: std::collections::BTreeSet<String> =
         lines.iter().filter_map(|(_, line)| line.resource_type.clone()).collect();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::removals::MaxRemovals;
 use crate::lake::stage::Limits;
 use crate::raw::Encoding;
 
@@ -14,6 +15,8 @@ pub struct Settings {
     pub workers: usize,
     /// How raw files are kept.
     pub raw: Encoding,
+    /// How many rows of a table a complete export may remove that it did not bring.
+    pub max_removals: MaxRemovals,
     /// How long lines stay in quarantine; for ever, where nothing is said.
     pub quarantine_retention: Option<Duration>,
 }
@@ -24,6 +27,7 @@ impl Default for Settings {
             memory: 512 << 20,
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             raw: Encoding::default(),
+            max_removals: MaxRemovals::default(),
             quarantine_retention: None,
         }
     }

@@ -15,7 +15,7 @@ use super::splits::{Split, splits};
 use crate::error::Result;
 use crate::lake::resource::{Origin, table_name};
 use crate::lake::stage::{StageFile, Staged, StagedFile, Stager, Staging, Tally};
-use crate::lake::upsert::{Context, Dropped, Filter};
+use crate::lake::upsert::{Context, Dropped, Filter, Present};
 use crate::raw::layout::Section;
 use crate::raw::{Block, Blocks, RawSource};
 
@@ -32,6 +32,8 @@ pub struct StagedRun {
     pub tally: Tally,
     /// The tables that have the run's commit already.
     pub done: BTreeSet<String>,
+    /// The rows of the tables, as they were, whose resources came.
+    pub present: Present,
 }
 
 /// The run's raw files, as far as staging is concerned.
@@ -62,17 +64,18 @@ pub async fn stage(
         None => Filter::open(context, tables(context, &staging, input).await?).await?,
     };
     staging.done.clone_from(filter.done());
-    let mut tally = Tally::default();
+    let (mut tally, mut present) = (Tally::default(), Present::default());
     if !filter.is_empty() {
         let dropped = look(context, settings, &staging, filter, &splits, observer).await?;
         dropped.tally(&mut tally);
         staging.dropped = dropped.lines;
+        present = dropped.present;
     }
     observer.begin(Step::Stage, Some(splits.iter().map(|split| split.bytes).sum()));
     let staging = Arc::new(staging);
     let keys = KeySet::new(settings.keys());
     let done = staging.done.clone();
-    let collected = Arc::new(Mutex::new(StagedRun { keys, tally, done, ..StagedRun::default() }));
+    let collected = Arc::new(Mutex::new(StagedRun { keys, tally, done, present, ..StagedRun::default() }));
     futures::stream::iter(splits)
         .map(|split| stage_split(context, settings, &staging, split, &collected, observer))
         .buffer_unordered(context.workers.count())

@@ -16,7 +16,7 @@ use deltalake::logstore::{ObjectStoreFactory, ObjectStoreRef, StorageConfig, obj
 use fhir_bulk_client::{BulkClient, Url};
 use fhirlake::lake::identity::Identity;
 use fhirlake::pipeline::progress::Unwatched;
-use fhirlake::pipeline::{self, IngestOptions, Settings};
+use fhirlake::pipeline::{self, IngestOptions};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -202,6 +202,7 @@ impl ObjectStoreFactory for Faulty {
 /// many changes it made.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the process that the tests below start and kill"]
+#[expect(clippy::print_stdout, reason = "it tells the process that started it")]
 async fn the_process_with_the_fault() {
     let Ok(job) = std::env::var("FHIRLAKE_TEST_JOB") else { return };
     let fault = std::env::var("FHIRLAKE_TEST_FAULT").unwrap();
@@ -220,8 +221,9 @@ async fn the_process_with_the_fault() {
             pipeline::export(lake, &identity, &client, &part(), &Unwatched).await
         }
         Err(_) => {
-            let options =
-                IngestOptions { paths: vec![from.into()], reference: false, settings: Settings::default() };
+            let (folder, snapshot) = from.split_once('#').map_or((from, false), |(folder, _)| (folder, true));
+            let paths = vec![folder.into()];
+            let options = IngestOptions { paths, snapshot, ..IngestOptions::default() };
             pipeline::ingest(lake, &Identity::of_files(None, None), &options, &Unwatched).await
         }
     };
@@ -374,5 +376,36 @@ async fn an_export_that_is_killed_at_any_change_of_its_store_continues_to_the_sa
         assert_eq!(differ(&left(&lake).await, &expected), None, "{fault} {at} of {changes}");
         // A kick-off whose answer was not noted is made again; no other is.
         assert!(server.kick_offs().len() <= before + 2, "{fault} {at} of {changes}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_killed_at_any_change_of_its_store_removes_the_same() {
+    let bench = Bench::new();
+    let before = bench.lake("before");
+    ingest(&before, &[bench.part("small-v1")]).await.unwrap();
+    let fewer = bench.part("small-v1");
+    for name in ["Condition", "Encounter"] {
+        let path = fewer.join(format!("{name}.ndjson"));
+        let lines = std::fs::read_to_string(&path).unwrap();
+        let kept: Vec<&str> =
+            lines.lines().enumerate().filter(|(n, _)| n % 20 != 0).map(|(_, line)| line).collect();
+        std::fs::write(&path, kept.join("\n")).unwrap();
+    }
+    let from = format!("{}#snapshot", fewer.to_str().unwrap());
+    let undisturbed = bench.lake("undisturbed");
+    copy_folder(&before, &undisturbed);
+    let done = with_fault(&undisturbed, &from, "full", u64::MAX).await;
+    assert_eq!(done.code, Some(0), "{}", done.said);
+    let (changes, expected) = (done.changes(), left(&undisturbed).await);
+    assert!(expected.contains(" absent\n"), "{expected}");
+    for (n, at) in spread(changes, 12).into_iter().enumerate() {
+        let fault = ["kill-before", "kill-after"][n % 2];
+        let lake = bench.lake(&format!("killed-{at}"));
+        copy_folder(&before, &lake);
+        with_fault(&lake, &from, fault, at).await;
+        let again = with_fault(&lake, &from, "full", u64::MAX).await;
+        assert_eq!(again.code, Some(0), "{}", again.said);
+        assert_eq!(differ(&left(&lake).await, &expected), None, "{fault} {at} of {changes}");
     }
 }

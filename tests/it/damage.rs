@@ -44,6 +44,7 @@ async fn a_raw_file_that_was_cut_short_blocks_the_run_until_it_is_given_up() {
     let options = IngestOptions {
         paths: vec![bench.path("small-v1/Patient.ndjson")],
         reference: false,
+        snapshot: false,
         settings: Settings::default(),
     };
     let cut = Cut(bench.path("lake/raw"));

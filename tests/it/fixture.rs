@@ -74,7 +74,7 @@ pub fn part() -> ExportOptions {
 
 pub async fn ingest(lake: &str, paths: &[PathBuf]) -> fhirlake::Result<Report> {
     let settings = Settings::default();
-    ingest_with(lake, IngestOptions { paths: paths.to_vec(), reference: false, settings }).await
+    ingest_with(lake, IngestOptions { paths: paths.to_vec(), settings, ..IngestOptions::default() }).await
 }
 
 /// Ingests with settings of its own.

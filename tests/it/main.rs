@@ -12,6 +12,7 @@ mod ingest;
 mod quarantine;
 mod raw;
 mod rebuild;
+mod removals;
 mod resume;
 mod tables;
 mod tidy;

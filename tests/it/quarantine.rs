@@ -110,7 +110,9 @@ async fn a_line_leaves_the_quarantine_when_its_time_is_over_and_its_raw_file_sta
     let settings =
         Settings { quarantine_retention: Some(std::time::Duration::from_secs(1)), ..Settings::default() };
     // The file's first byte is no brace, so that it is asked for by its folder.
-    ingest_with(&lake, IngestOptions { paths: vec![worse], reference: false, settings }).await.unwrap();
+    ingest_with(&lake, IngestOptions { paths: vec![worse], settings, ..IngestOptions::default() })
+        .await
+        .unwrap();
     assert_eq!(
         ask(&lake, "SELECT line_number, encode(content, 'hex') FROM _quarantine").await.unwrap(),
         [["1", "5b5d78"]]

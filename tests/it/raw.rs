@@ -11,7 +11,12 @@ use fhirlake::raw::Encoding;
 use crate::fixture::{Bench, ask, contents, ingest_with, one};
 
 fn options(path: PathBuf, raw: Encoding, reference: bool) -> IngestOptions {
-    IngestOptions { paths: vec![path], reference, settings: Settings { raw, ..Settings::default() } }
+    IngestOptions {
+        paths: vec![path],
+        reference,
+        settings: Settings { raw, ..Settings::default() },
+        ..IngestOptions::default()
+    }
 }
 
 async fn raw_line(lake: &str, resource: &str) -> fhirlake::Result<Vec<u8>> {
@@ -117,7 +122,7 @@ async fn memory_and_workers_and_the_cut_of_the_input_change_no_row() {
         let lake = bench.lake(&format!("lake-{n}"));
         let settings = Settings { memory, workers, raw: Encoding::Plain, ..Settings::default() };
         let paths = vec![folder.clone()];
-        ingest_with(&lake, IngestOptions { paths, reference: false, settings }).await.unwrap();
+        ingest_with(&lake, IngestOptions { paths, settings, ..IngestOptions::default() }).await.unwrap();
         let mut found = Vec::new();
         for name in ["Observation", "Patient", "Claim", "Condition"] {
             let rows = format!(

@@ -77,7 +77,12 @@ async fn a_rebuild_gives_a_table_the_columns_that_are_configured() {
     assert_eq!(one(&lake, "SELECT count(_birthDate) FROM Patient").await, "2");
     let other = BTreeMap::from([("Patient".to_owned(), TableConfig { columns: vec!["_gender".to_owned()] })]);
     let identity = Identity::of_files(None, None).with_tables(&other);
-    let options = IngestOptions { paths: vec![folder], reference: false, settings: Settings::default() };
+    let options = IngestOptions {
+        paths: vec![folder],
+        reference: false,
+        snapshot: false,
+        settings: Settings::default(),
+    };
     let refused = pipeline::ingest(&lake, &identity, &options, &Unwatched).await.unwrap_err();
     assert!(
         matches!(&refused, Error::Refused(text) if text.contains("fhirlake rebuild --tables Patient")),

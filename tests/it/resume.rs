@@ -102,6 +102,7 @@ async fn an_ingest_of_changes_that_is_stopped_anywhere_continues_to_the_same_tab
         let options = IngestOptions {
             paths: vec![bench.part("small-v2")],
             reference: false,
+            snapshot: false,
             settings: Settings::default(),
         };
         tokio::select! {

@@ -13,8 +13,8 @@ use delta_upsert::compact::{Policy, compact};
 use delta_upsert::data_file::{DataFileWriter, FileNames, NewFile, Parts};
 use delta_upsert::upsert::{Change, Changed, upsert};
 use delta_upsert::{
-    Caller, Context, DataFile, Existing, IdHash, Key, KeyFileBuilder, KeyRuns, Mode, Place, Stamp, Table,
-    Version, Workers, data_file,
+    Buried, Caller, Context, DataFile, Existing, IdHash, Key, KeyFileBuilder, KeyRuns, Mode, Place, Stamp,
+    Table, Version, Workers, data_file,
 };
 use fhirlake::lake::table::provider;
 use fhirlake::storage::Root;
@@ -71,7 +71,7 @@ impl Caller for Writer {
         &'a self,
         _: &'a Table,
         keys: &'a [Key],
-    ) -> BoxFuture<'a, delta_upsert::Result<HashMap<IdHash, i64>>> {
+    ) -> BoxFuture<'a, delta_upsert::Result<HashMap<IdHash, Buried>>> {
         Box::pin(async {
             if let Some(place) = &self.meanwhile
                 && !self.disturbed.swap(true, Ordering::SeqCst)
@@ -81,7 +81,10 @@ impl Caller for Writer {
                 let done = compact(&context(&Writer::default(), 0), &Arc::default(), &mut table, all).await?;
                 assert!(done.version.is_some(), "the other one had nothing to do");
             }
-            let of = |key: &Key| self.buried.get(&key.id).map(|at| (key.id, *at));
+            let of = |key: &Key| {
+                let at = *self.buried.get(&key.id)?;
+                Some((key.id, Buried { at, ..Buried::NOTHING }))
+            };
             Ok(keys.iter().filter_map(of).collect())
         })
     }

@@ -7,20 +7,40 @@ use futures::future::BoxFuture;
 use crate::data_file::FileNames;
 use crate::table::{DataFile, Stamp, Table};
 use crate::upsert::Changed;
-use crate::{IdHash, Key, KeyFileBuilder, Result, Workers};
+use crate::{IdHash, Key, KeyFileBuilder, Result, Version, Workers};
+
+/// Which versions of a row are deleted, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buried {
+    /// Those up to this version.
+    pub at: i64,
+    /// Those that were last seen up to this instant.
+    pub seen: i64,
+}
+
+impl Buried {
+    /// Nothing is.
+    pub const NOTHING: Self = Self { at: i64::MIN, seen: i64::MIN };
+
+    /// Whether a version is deleted.
+    #[must_use]
+    pub fn covers(&self, version: Version) -> bool {
+        version.at <= self.at || version.seen <= self.seen
+    }
+}
 
 /// Who changes a table.
 pub trait Caller: Send + Sync {
     /// The keys of a data file that has no key file: another program has written it, or its key file is lost.
     fn keys<'a>(&'a self, table: &'a Table, file: &'a DataFile) -> BoxFuture<'a, Result<KeyFileBuilder>>;
 
-    /// Of the ids of sorted keys those that are deleted, each with the last version that is: microseconds since 1970.
-    /// Asked after the table was opened: whoever buries something later commits to the table later, and wins.
+    /// Of the ids of sorted keys those that are deleted, each with what is. Asked after the table was opened: whoever
+    /// buries something later commits to the table later, and wins.
     fn tombstones<'a>(
         &'a self,
         table: &'a Table,
         keys: &'a [Key],
-    ) -> BoxFuture<'a, Result<HashMap<IdHash, i64>>>;
+    ) -> BoxFuture<'a, Result<HashMap<IdHash, Buried>>>;
 
     /// Writes down what a commit will do, before it is tried: whoever continues the work finds it.
     fn note<'a>(&'a self, table: &'a Table, changed: &'a Changed) -> BoxFuture<'a, Result<()>>;

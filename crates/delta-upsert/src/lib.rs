@@ -39,7 +39,7 @@ pub mod upsert;
 mod vector;
 mod workers;
 
-pub use caller::{Caller, Context};
+pub use caller::{Buried, Caller, Context};
 pub use error::{Error, Result};
 pub use key::{IdHash, Key, Version};
 pub use key_file::{Existing, KeyFile, KeyFileBuilder};

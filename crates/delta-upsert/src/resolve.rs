@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::caller::Context;
+use crate::caller::{Buried, Context};
 use crate::data_file::NewFile;
 use crate::keys::keys_of;
 use crate::table::{DataFile, Table};
@@ -88,9 +88,8 @@ async fn resolve_in(
 }
 
 /// Of the keys of each id the one that stands: the newest candidate, or a tombstone of the change that covers it.
-fn standing(chunk: &[Key], tombstones: &HashMap<IdHash, i64>, resolved: &mut Resolved) -> Vec<Key> {
-    let is_deleted =
-        |key: &Key| tombstones.get(&key.id).is_some_and(|deleted_at| key.version.at <= *deleted_at);
+fn standing(chunk: &[Key], tombstones: &HashMap<IdHash, Buried>, resolved: &mut Resolved) -> Vec<Key> {
+    let is_deleted = |key: &Key| tombstones.get(&key.id).is_some_and(|buried| buried.covers(key.version));
     let mut standing = Vec::with_capacity(chunk.len());
     for of_id in chunk.chunk_by(|one, other| one.id == other.id) {
         let newest = newest(of_id);

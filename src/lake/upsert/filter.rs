@@ -19,9 +19,17 @@ use crate::raw::Block;
 /// The tables that have rows, with their keys.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// Keys of data files, each with the rows that are no longer in the table.
-    tables: HashMap<String, Vec<(KeyFile, RoaringBitmap)>>,
+    tables: HashMap<String, Vec<Known>>,
     done: BTreeSet<String>,
+}
+
+/// A data file whose rows may be met.
+#[derive(Debug)]
+struct Known {
+    path: String,
+    keys: KeyFile,
+    /// Rows that are no longer in the table.
+    removed: RoaringBitmap,
 }
 
 /// What is known of the lines of a block.
@@ -31,6 +39,9 @@ pub struct Looked {
     pub keys: BTreeMap<String, Vec<Key>>,
 }
 
+/// Table → data file → rows. It has the files that the tables had when the lines were looked at.
+pub type Present = HashMap<String, HashMap<String, RoaringBitmap>>;
+
 /// Lines that would change nothing.
 #[derive(Debug, Default)]
 pub struct Dropped {
@@ -38,6 +49,8 @@ pub struct Dropped {
     pub lines: HashMap<u32, RoaringBitmap>,
     /// Resource type → how many.
     pub counts: BTreeMap<String, u64>,
+    /// The rows of the tables whose resources came, in whatever version.
+    pub present: Present,
 }
 
 impl Filter {
@@ -53,7 +66,8 @@ impl Filter {
             let mut files = Vec::new();
             for file in table.files()? {
                 let removed = delta_upsert::removed(&table, &file).await?;
-                files.push((keys_of(context, &table, &file).await?, removed));
+                let keys = keys_of(context, &table, &file).await?;
+                files.push(Known { path: file.path.to_string(), keys, removed });
             }
             if !files.is_empty() {
                 filter.tables.insert(name, files);
@@ -93,42 +107,52 @@ impl Filter {
             let Ok(resource) = reader.read(line.bytes) else { continue };
             let Ok(header) = resource.header() else { continue };
             let is_expected = of.resource_type.as_ref().is_none_or(|wanted| *wanted == header.resource_type);
-            let (Some(name), Ok(row), true) = (self.table(&header), u32::try_from(line.number), is_expected)
-            else {
-                continue;
-            };
+            let (Ok(row), true) = (u32::try_from(line.number), is_expected) else { continue };
             let version = keys::version(header.last_updated, of.origin.transaction_time);
             let id = IdHash::of(&header.id);
             let key = Key { id, version, place: 0, row_hash: row_hash(line.bytes), file, row };
-            looked.keys.entry(name).or_default().push(key);
+            if let Some(name) = self.table(&header, header.subsetted) {
+                looked.keys.entry(name).or_default().push(key);
+            }
+            // A resource that comes in parts is there all the same.
+            if let Some(name) = self.table(&header, false).filter(|_| header.subsetted) {
+                looked.keys.entry(name).or_default().push(Key { file: Key::TOMBSTONE, ..key });
+            }
         }
         looked
     }
 
     /// The table of a resource, if it has rows.
-    fn table(&self, header: &Header<'_>) -> Option<String> {
-        let name = table_name(&header.resource_type, header.subsetted);
+    fn table(&self, header: &Header<'_>, subsetted: bool) -> Option<String> {
+        let name = table_name(&header.resource_type, subsetted);
         self.tables.contains_key(&name).then_some(name)
     }
 
     /// The lines that would change nothing, of all that were looked at.
     pub async fn dropped(&self, context: &Context, looked: KeySet) -> Result<Dropped> {
-        let mut dropped = Dropped::default();
+        let none = |file: &Known| (file.path.clone(), RoaringBitmap::new());
+        let of_table =
+            |(name, files): (&String, &Vec<Known>)| (name.clone(), files.iter().map(none).collect());
+        let present = self.tables.iter().map(of_table).collect();
+        let mut dropped = Dropped { present, ..Dropped::default() };
         for (name, mut keys) in looked.finish() {
             let Some(files) = self.tables.get(&name) else { continue };
             let count = dropped.counts.entry(resource_type(&name).to_owned()).or_default();
             let lines = &mut dropped.lines;
             for chunk in keys.chunks(context.chunk)? {
                 let chunk = chunk?;
-                for (file, removed) in files {
+                for file in files {
+                    let present = dropped.present.entry(name.clone()).or_default();
+                    let present = present.entry(file.path.clone()).or_default();
                     let meet = |of_id: &[Key], existing: Existing| {
-                        for key in of_id {
+                        present.insert(existing.row);
+                        for key in of_id.iter().filter(|key| !key.is_tombstone()) {
                             if key.row_hash == existing.row_hash || key.version < existing.version {
                                 *count += u64::from(lines.entry(key.file).or_default().insert(key.row));
                             }
                         }
                     };
-                    file.join(&chunk, Some(removed), meet).await?;
+                    file.keys.join(&chunk, Some(&file.removed), meet).await?;
                 }
             }
         }

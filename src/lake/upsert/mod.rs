@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use delta_upsert::data_file::FileNames;
 use delta_upsert::upsert::{Change, Changed};
-use delta_upsert::{Caller, DataFile, IdHash, Key, KeyFileBuilder, Mode, Stamp, Table, Version, Workers};
+use delta_upsert::{
+    Buried, Caller, DataFile, IdHash, Key, KeyFileBuilder, Mode, Stamp, Table, Version, Workers,
+};
 use fhir_arrow::Instant;
 use futures::future::BoxFuture;
 
-pub use filter::{Dropped, Filter, Looked};
+pub use filter::{Dropped, Filter, Looked, Present};
 
 use super::resource::resource_type;
 use super::{Lake, keys, ledger, table};
@@ -67,7 +69,7 @@ impl Caller for Context {
         &'a self,
         table: &'a Table,
         keys: &'a [Key],
-    ) -> BoxFuture<'a, delta_upsert::Result<HashMap<IdHash, i64>>> {
+    ) -> BoxFuture<'a, delta_upsert::Result<HashMap<IdHash, Buried>>> {
         Box::pin(async { Ok(ledger::tombstones(&self.lake.root, resource_type(table.name()), keys).await?) })
     }
 

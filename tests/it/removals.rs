@@ -1,0 +1,148 @@
+//! Complete exports are snapshots: what they do not bring is removed, within bounds, and comes back when it comes again.
+
+use std::path::PathBuf;
+
+use fhirlake::Error;
+use fhirlake::pipeline::{ExportOptions, IngestOptions, MaxRemovals, Report, Settings, Since};
+
+use crate::fixture::{
+    Bench, ask, contents, expected, export, group, ingest, ingest_with, one, part, system, write_lines,
+};
+
+/// Everything again. Of some types an eighth of the sample goes.
+fn full() -> ExportOptions {
+    let settings = Settings { max_removals: MaxRemovals::Share(0.2), ..Settings::default() };
+    ExportOptions { since: Since::Full, settings, ..system() }
+}
+
+async fn snapshot(lake: &str, folder: PathBuf, max_removals: MaxRemovals) -> fhirlake::Result<Report> {
+    let settings = Settings { max_removals, ..Settings::default() };
+    let options = IngestOptions { paths: vec![folder], snapshot: true, settings, ..IngestOptions::default() };
+    ingest_with(lake, options).await
+}
+
+fn patient(id: &str, last_updated: &str) -> String {
+    format!(r#"{{"resourceType":"Patient","id":"{id}","meta":{{"lastUpdated":"{last_updated}"}}}}"#)
+}
+
+/// A folder with patients of some ids, all as they were on one day, and the manifest of another day.
+fn patients(bench: &Bench, name: &str, ids: &[&str], transaction_time: &str) -> PathBuf {
+    let lines: Vec<String> = ids.iter().map(|id| patient(id, "2026-01-01T00:00:00Z")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let folder = write_lines(&bench.path(name), "Patient.ndjson", &lines);
+    let manifest = format!(
+        r#"{{"transactionTime":"{transaction_time}","request":"https://ehr.example.org/$export","requiresAccessToken":false,"output":[{{"type":"Patient","url":"https://ehr.example.org/Patient.ndjson"}}],"error":[]}}"#
+    );
+    std::fs::write(folder.join("manifest.json"), manifest).unwrap();
+    folder
+}
+
+async fn ids(lake: &str) -> String {
+    one(lake, "SELECT string_agg(id, ' ' ORDER BY id) FROM Patient").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_export_removes_what_is_gone_from_the_server_and_says_so() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    export(&server, &lake, &system()).await.unwrap();
+    bench.change(&server);
+    let report = export(&server, &lake, &full()).await.unwrap();
+    let by_ingest = bench.lake("by-ingest");
+    for name in ["small-v1", "small-v2"] {
+        ingest(&by_ingest, &[bench.path(name)]).await.unwrap();
+    }
+    assert_eq!(contents(&lake).await, contents(&by_ingest).await);
+    let deleted: usize = expected(&bench).values().map(|change| change.deleted.len()).sum();
+    assert_eq!(report.run.counts.iter().map(|count| count.deleted).sum::<i64>(), deleted as i64);
+    let logged = "SELECT cause, count(*) FROM _deletions GROUP BY 1";
+    assert_eq!(ask(&lake, logged).await.unwrap(), [["absent".to_owned(), deleted.to_string()]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_the_export_was_asked_for_is_removed() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    export(&server, &lake, &part()).await.unwrap();
+    bench.change(&server);
+    // A Group's data are not all data, and what changed is not all.
+    export(&server, &lake, &group("half")).await.unwrap();
+    assert_eq!(one(&lake, "SELECT count(*) FROM _deletions").await, "0");
+    export(&server, &lake, &ExportOptions { types: vec!["Condition".into()], ..full() }).await.unwrap();
+    let removed = ask(&lake, "SELECT DISTINCT resource_type FROM _deletions").await.unwrap();
+    assert_eq!(removed, [["Condition"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_would_empty_a_table_is_refused_until_it_is_allowed() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let all = patients(&bench, "all", &["a", "b", "c"], "2026-02-01T00:00:00Z");
+    ingest(&lake, &[all]).await.unwrap();
+    let fewer = patients(&bench, "fewer", &["a"], "2026-03-01T00:00:00Z");
+    let refused = snapshot(&lake, fewer.clone(), MaxRemovals::default()).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(why) if why.contains("--max-removals 2")), "{refused}");
+    assert_eq!(ids(&lake).await, "a b c");
+    let report = snapshot(&lake, fewer, MaxRemovals::Rows(2)).await.unwrap();
+    assert!(report.run.counts.iter().all(|count| count.deleted == 0), "the first run has removed them");
+    assert_eq!(ids(&lake).await, "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_absent_comes_back_when_it_is_exported_again_and_not_from_an_old_export() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let old = patients(&bench, "old", &["a", "b"], "2026-02-01T00:00:00Z");
+    ingest(&lake, std::slice::from_ref(&old)).await.unwrap();
+    let fewer = patients(&bench, "fewer", &["a"], "2026-03-01T00:00:00Z");
+    snapshot(&lake, fewer, MaxRemovals::Share(1.0)).await.unwrap();
+    assert_eq!(ids(&lake).await, "a");
+    // The same line in another file: it was exported before the snapshot was taken.
+    let again = patients(&bench, "again", &["b"], "2026-02-01T00:00:00Z");
+    ingest(&lake, &[again]).await.unwrap();
+    assert_eq!(ids(&lake).await, "a");
+    let granted = patients(&bench, "granted", &["b", "c"], "2026-04-01T00:00:00Z");
+    ingest(&lake, &[granted]).await.unwrap();
+    assert_eq!(ids(&lake).await, "a b c");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_could_not_be_read_removes_nothing() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[patients(&bench, "all", &["a", "b"], "2026-02-01T00:00:00Z")]).await.unwrap();
+    let broken = patients(&bench, "broken", &["a", "b"], "2026-03-01T00:00:00Z");
+    std::fs::write(broken.join("Patient.ndjson"), patient("a", "2026-01-01T00:00:00Z") + "\n{\"id\":\n")
+        .unwrap();
+    let report = snapshot(&lake, broken, MaxRemovals::Share(1.0)).await.unwrap();
+    assert!(
+        report.warnings.iter().any(|text| text.contains("not taken for deleted")),
+        "{:?}",
+        report.warnings
+    );
+    assert_eq!(ids(&lake).await, "a b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_run_has_seen_later_stays() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[patients(&bench, "new", &["a", "b"], "2026-05-01T00:00:00Z")]).await.unwrap();
+    let older = patients(&bench, "older", &["a"], "2026-03-01T00:00:00Z");
+    snapshot(&lake, older, MaxRemovals::Share(1.0)).await.unwrap();
+    assert_eq!(ids(&lake).await, "a b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_comes_in_parts_is_there() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[patients(&bench, "all", &["a"], "2026-02-01T00:00:00Z")]).await.unwrap();
+    let parts = patients(&bench, "parts", &[], "2026-03-01T00:00:00Z");
+    let subsetted = r#"{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2026-01-02T00:00:00Z","tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}}"#;
+    write_lines(&parts, "Patient.ndjson", &[subsetted]);
+    snapshot(&lake, parts, MaxRemovals::default()).await.unwrap();
+    assert_eq!(ids(&lake).await, "a");
+}
