@@ -45,6 +45,7 @@ mod scan;
 mod schema;
 mod shape;
 mod unflatten;
+mod validate;
 
 pub use error::{IssueCode, LineError, SchemaError, UnflattenError};
 pub use flatten::{Flattener, MAX_BATCH_BYTES};
@@ -53,3 +54,4 @@ pub use reference::ServerBase;
 pub use scan::{Header, Reader, Resource, is_legal_id, row_hash, scan};
 pub use schema::TableSchema;
 pub use unflatten::unflatten;
+pub use validate::{Finding, FindingKind, Findings, MAX_FINDINGS, Severity, ValidationLevel, Validator};

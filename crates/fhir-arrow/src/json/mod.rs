@@ -14,4 +14,4 @@ pub(crate) use document::{Document, Key, Kind, Value};
 pub(crate) use name::Names;
 pub(crate) use parser::Tape;
 pub(crate) use scalar::is_number;
-pub(crate) use text::{escape_into, unescape_into};
+pub(crate) use text::escape_into;
