@@ -2,18 +2,24 @@
 
 use std::collections::HashMap;
 
-use fhir_definitions::{Definitions, Element, Max, TypeDefinition, TypeKind, TypeRef};
+use fhir_definitions::{Constraint, Definitions, Element, Max, TypeDefinition, TypeKind, TypeRef};
 
+use super::ValidationLevel;
 use super::format::Primitive;
-use super::rules::{ElementRules, ElementSet, Form, Member, Object, ObjectId, Rule, TypeRules};
+use super::invariant::Invariant;
+use super::rules::{Check, ElementRules, ElementSet, Form, Member, Object, ObjectId, Rule, TypeRules};
 use crate::json::Names;
 
 /// How many elements an object may have: the bits of a set of them.
 const MAX_ELEMENTS: usize = ElementSet::BITS as usize;
 
+/// The constraints that are judged without their expression: `ele-1` and `ext-1` with the structure, `dom-3` and
+/// `ref-1` by [`local`](super::local).
+pub(super) const BY_HAND: [&str; 4] = ["ele-1", "ext-1", "dom-3", "ref-1"];
+
 /// The rules of the type at this position among those of the definitions.
-pub(super) fn compile(definitions: &'static Definitions, position: u16) -> TypeRules {
-    let mut compiler = Compiler { definitions, position, objects: Vec::new(), made: HashMap::new() };
+pub(super) fn compile(definitions: &'static Definitions, level: ValidationLevel, position: u16) -> TypeRules {
+    let mut compiler = Compiler { definitions, level, position, objects: Vec::new(), made: HashMap::new() };
     if let Some(definition) = definitions.types().get(usize::from(position)) {
         compiler.object(&definition.name, &definition.name, &definition.elements, definition.kind);
     }
@@ -29,6 +35,7 @@ fn position_of(definitions: &Definitions, name: &str) -> Option<u16> {
 
 struct Compiler {
     definitions: &'static Definitions,
+    level: ValidationLevel,
     position: u16,
     /// `None` for those that are being made: elements refer to what they are in.
     objects: Vec<Option<Object>>,
@@ -44,6 +51,7 @@ struct Parts {
     type_names: Vec<&'static str>,
     elements: Vec<ElementRules>,
     required: ElementSet,
+    checks: Vec<Option<Box<Check>>>,
 }
 
 impl Compiler {
@@ -64,7 +72,7 @@ impl Compiler {
         let mut parts = Parts::default();
         if kind == TypeKind::Resource {
             let member = Member { rule: Rule::ResourceType, many: false, element: u8::MAX };
-            parts.add("resourceType".to_owned(), member, "code");
+            parts.add("resourceType".to_owned(), member, "code", None);
         }
         // The value of a primitive stands beside the object that its other elements are in.
         let is_in_object = |element: &&Element| kind != TypeKind::Primitive || element.name != "value";
@@ -73,14 +81,18 @@ impl Compiler {
         }
         let form = form(type_name, kind, &parts.elements);
         let names = parts.names.iter().map(String::as_str).zip(0..);
+        let element_names = parts.elements.iter().map(|element| element.name).zip(0..);
         self.objects[usize::from(position)] = Some(Object {
             type_name,
             names: Names::new(names),
+            element_names: Names::new(element_names),
             members: parts.members,
             type_names: parts.type_names,
             elements: parts.elements,
             required: parts.required,
             form,
+            checks: parts.checks,
+            invariants: self.type_invariants(path, type_name),
         });
         position
     }
@@ -93,17 +105,19 @@ impl Compiler {
             parts.required |= 1 << at;
         }
         if let Some((rule, type_name)) = self.defined_in_place(path, element) {
-            parts.add(element.name.clone(), Member { rule, many, element: at }, type_name);
+            let check = self.check(path, element, None);
+            parts.add(element.name.clone(), Member { rule, many, element: at }, type_name, check);
             return;
         }
         for (name, type_ref) in element.json_names() {
+            let check = self.check(path, element, Some(type_ref));
             let type_name = type_ref.code.as_str();
             let rule = self.rule(element, type_ref, kind);
             if let (Rule::Primitive(_), Some(object)) = (rule, self.type_id(type_name)) {
                 let rule = Rule::Sibling(object);
-                parts.add(format!("_{name}"), Member { rule, many, element: at }, type_name);
+                parts.add(format!("_{name}"), Member { rule, many, element: at }, type_name, None);
             }
-            parts.add(name, Member { rule, many, element: at }, type_name);
+            parts.add(name, Member { rule, many, element: at }, type_name, check);
         }
     }
 
@@ -136,6 +150,42 @@ impl Compiler {
         }
     }
 
+    /// What is looked at in the values of an element of this type; of one that is defined in place without a type.
+    fn check(
+        &self,
+        path: &str,
+        element: &'static Element,
+        type_ref: Option<&'static TypeRef>,
+    ) -> Option<Box<Check>> {
+        if self.level < ValidationLevel::Full {
+            return None;
+        }
+        let binding = element.binding.as_ref().filter(|binding| binding.strength == "required");
+        let value_set = binding.and_then(|binding| binding.value_set.as_deref());
+        let referenced =
+            element.content_reference.as_ref().and_then(|target| self.definitions.element(target));
+        let own = [Some(element), referenced].into_iter().flatten().flat_map(|element| &element.constraints);
+        let check = Check {
+            code_set: value_set.and_then(|value_set| self.definitions.code_set(value_set)),
+            targets: type_ref.map_or(&[], |type_ref| &type_ref.targets),
+            invariants: invariants(own),
+            is_reference: path == "Reference" && element.name == "reference",
+        };
+        let is_anything = check.code_set.is_some()
+            || !check.targets.is_empty()
+            || !check.invariants.is_empty()
+            || check.is_reference;
+        is_anything.then(|| Box::new(check))
+    }
+
+    /// The constraints of a type, those that it inherits included; none for what is defined in place.
+    fn type_invariants(&self, path: &str, type_name: &str) -> Vec<Invariant> {
+        if self.level < ValidationLevel::Full || path != type_name {
+            return Vec::new();
+        }
+        invariants(self.definitions.constraints_of(type_name))
+    }
+
     fn definition(&self, type_ref: &TypeRef) -> Option<&'static TypeDefinition> {
         self.definitions.definition(&type_ref.code)
     }
@@ -146,11 +196,18 @@ impl Compiler {
 }
 
 impl Parts {
-    fn add(&mut self, name: String, member: Member, type_name: &'static str) {
+    fn add(&mut self, name: String, member: Member, type_name: &'static str, check: Option<Box<Check>>) {
         self.names.push(name);
         self.members.push(member);
         self.type_names.push(type_name);
+        self.checks.push(check);
     }
+}
+
+/// Those of the constraints that can be evaluated, and are not judged otherwise.
+fn invariants(constraints: impl Iterator<Item = &'static Constraint>) -> Vec<Invariant> {
+    let by_expression = constraints.filter(|constraint| !BY_HAND.contains(&constraint.key.as_str()));
+    by_expression.filter_map(|constraint| Invariant::new(constraint).ok()).collect()
 }
 
 fn form(type_name: &str, kind: TypeKind, elements: &[ElementRules]) -> Form {

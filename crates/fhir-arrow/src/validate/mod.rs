@@ -4,18 +4,25 @@
 //! a resource has. It allocates nothing as long as nothing is found; the path of a finding is looked up from its place
 //! afterwards.
 
+mod checks;
 mod compile;
 mod finding;
 mod format;
+mod invariant;
+mod local;
 mod location;
+mod report;
 mod rules;
 mod sibling;
 mod walk;
+mod xhtml;
 
 use std::sync::OnceLock;
 
 use fhir_definitions::Definitions;
 
+use self::checks::Checks;
+use self::report::Report;
 use self::rules::{Object, ObjectId, TypeRules};
 use self::walk::Walk;
 use crate::Resource;
@@ -90,7 +97,11 @@ impl Validator {
     pub fn validate(&self, resource: &Resource<'_>, findings: &mut Findings) {
         findings.clear();
         if self.level > ValidationLevel::None {
-            Walk::new(self, resource.root(), findings).run();
+            let mut report = Report::new(self, resource.root(), findings);
+            Walk::new(self, &mut report).resource(resource.root());
+            if self.level == ValidationLevel::Full {
+                Checks::run(self, resource.root(), &mut report);
+            }
         }
     }
 
@@ -98,7 +109,7 @@ impl Validator {
     #[inline]
     fn object(&self, id: ObjectId) -> &Object {
         let rules = self.types[usize::from(id.definition)]
-            .get_or_init(|| compile::compile(self.definitions, id.definition));
+            .get_or_init(|| compile::compile(self.definitions, self.level, id.definition));
         &rules.objects[usize::from(id.object)]
     }
 

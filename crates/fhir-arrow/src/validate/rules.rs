@@ -1,8 +1,10 @@
 //! What may stand where, as the walk over a resource needs it: the definitions, compiled.
 
-use crate::json::{Key, Names};
+use fhir_definitions::CodeSet;
 
 use super::format::Primitive;
+use super::invariant::Invariant;
+use crate::json::{Key, Names};
 
 /// The rules of one type: its own object, and those of the elements that are defined in it.
 #[derive(Debug)]
@@ -27,14 +29,34 @@ pub(super) struct Object {
     pub(super) type_name: &'static str,
     /// From the name of a member in JSON to its position in `members`.
     pub(super) names: Names,
+    /// In the order of the definition; what stands beside a primitive comes just before it.
     pub(super) members: Vec<Member>,
     /// The name of each member's type, `string`; of what stands beside a primitive, the primitive's.
     pub(super) type_names: Vec<&'static str>,
     /// In the order of the definition. A set of them is a number with a bit for each.
     pub(super) elements: Vec<ElementRules>,
+    /// From the name of an element, without `[x]`, to its position in `elements`.
+    pub(super) element_names: Names,
     /// The elements that must be there.
     pub(super) required: ElementSet,
     pub(super) form: Form,
+    /// What is looked at beyond the structure, for each member that has such; empty where only structure is judged.
+    pub(super) checks: Vec<Option<Box<Check>>>,
+    /// The constraints of the type.
+    pub(super) invariants: Vec<Invariant>,
+}
+
+/// What is looked at in the values of a member beyond their structure.
+#[derive(Debug)]
+pub(super) struct Check {
+    /// The codes of a required binding, where they are known.
+    pub(super) code_set: Option<&'static CodeSet>,
+    /// The types that a reference may be to; empty where nothing is said.
+    pub(super) targets: &'static [String],
+    /// The constraints of the element.
+    pub(super) invariants: Vec<Invariant>,
+    /// Whether it is the text of a reference.
+    pub(super) is_reference: bool,
 }
 
 /// A set of an object's elements. No type of any version has so many that they would not fit.

@@ -4,12 +4,12 @@
 //! Of a primitive that there may be many of, both are arrays, and `null` fills the places that one of them has nothing
 //! at. Objects of this kind are rare, so they look for what they stand beside.
 
-use super::finding::FindingKind;
+use super::finding::{FindingKind, Severity};
 use super::rules::{Member, Object};
 use super::walk::Walk;
 use crate::json::{Key, Kind, Value};
 
-impl<'w> Walk<'w> {
+impl<'w> Walk<'w, '_> {
     /// What a member with a `_` before its name holds.
     pub(super) fn sibling(
         &mut self,
@@ -45,7 +45,7 @@ impl<'w> Walk<'w> {
         }
         if beside.is_some_and(|beside| beside.kind() == Kind::Array) && (longer || values.next().is_some()) {
             let reason = "the arrays of a primitive and of what stands beside it have as many values, filled up with null";
-            self.warn(FindingKind::Alignment, array.start(), reason);
+            self.report.add(FindingKind::Alignment, Severity::Warning, array.start(), reason);
         }
     }
 

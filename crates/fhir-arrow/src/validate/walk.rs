@@ -2,33 +2,28 @@
 
 use std::borrow::Cow;
 
-use super::finding::{Finding, FindingKind, Findings, Severity};
+use super::Validator;
+use super::finding::{FindingKind, Severity};
 use super::format::{Fault, Primitive};
+use super::report::Report;
 use super::rules::{ElementSet, Form, Member, Object, Rule};
-use super::{Validator, location};
 use crate::json::{Key, Kind, Value};
 
-/// Where the walk is, and what it has found.
-pub(super) struct Walk<'w> {
+/// The walk over a resource and all that is in it.
+pub(super) struct Walk<'w, 'r> {
     pub(super) validator: &'w Validator,
-    /// The resource as a whole.
-    root: Value<'w>,
-    findings: &'w mut Findings,
+    pub(super) report: &'r mut Report<'w>,
     /// For strings with escapes.
     scratch: String,
 }
 
-impl<'w> Walk<'w> {
-    pub(super) fn new(validator: &'w Validator, root: Value<'w>, findings: &'w mut Findings) -> Self {
-        Self { validator, root, findings, scratch: String::new() }
-    }
-
-    pub(super) fn run(&mut self) {
-        self.resource(self.root);
+impl<'w, 'r> Walk<'w, 'r> {
+    pub(super) fn new(validator: &'w Validator, report: &'r mut Report<'w>) -> Self {
+        Self { validator, report, scratch: String::new() }
     }
 
     /// A resource, the whole one or one within it.
-    fn resource(&mut self, value: Value<'w>) {
+    pub(super) fn resource(&mut self, value: Value<'w>) {
         if value.kind() != Kind::Object {
             return self.wrong_type(value, "an object");
         }
@@ -159,14 +154,8 @@ impl<'w> Walk<'w> {
     #[cold]
     fn missing(&mut self, rules: &Object, object: Value<'w>, missing: ElementSet) {
         for (position, element) in rules.elements.iter().enumerate() {
-            if missing >> position & 1 == 0 {
-                continue;
-            }
-            if let Some(mut path) = self.path(object.start()) {
-                path.push('.');
-                path.push_str(element.name);
-                let kind = FindingKind::Cardinality;
-                self.push(kind, Severity::Error, object.start(), path, "a required element is missing");
+            if missing >> position & 1 == 1 {
+                self.report.add_missing(object.start(), element.name);
             }
         }
     }
@@ -196,7 +185,9 @@ impl<'w> Walk<'w> {
             Fault::Null => self.wrong_type(value, "a value"),
             Fault::Empty => self.report(FindingKind::Empty, place, "a string has at least one character"),
             Fault::Form(reason) => self.report(FindingKind::PrimitiveFormat, place, reason),
-            Fault::Unwise(reason) => self.warn(FindingKind::PrimitiveFormat, place, reason),
+            Fault::Unwise(reason) => {
+                self.report.add(FindingKind::PrimitiveFormat, Severity::Warning, place, reason);
+            }
         }
     }
 
@@ -218,32 +209,7 @@ impl<'w> Walk<'w> {
 
     #[cold]
     pub(super) fn report(&mut self, kind: FindingKind, offset: usize, reason: impl Into<Cow<'static, str>>) {
-        if let Some(path) = self.path(offset) {
-            self.push(kind, Severity::Error, offset, path, reason);
-        }
-    }
-
-    #[cold]
-    pub(super) fn warn(&mut self, kind: FindingKind, offset: usize, reason: impl Into<Cow<'static, str>>) {
-        if let Some(path) = self.path(offset) {
-            self.push(kind, Severity::Warning, offset, path, reason);
-        }
-    }
-
-    /// The path of what stands at an offset, if there is room for another finding.
-    fn path(&mut self, offset: usize) -> Option<String> {
-        self.findings.has_room().then(|| location::path(self.validator, self.root, offset))
-    }
-
-    fn push(
-        &mut self,
-        kind: FindingKind,
-        severity: Severity,
-        offset: usize,
-        element_path: String,
-        reason: impl Into<Cow<'static, str>>,
-    ) {
-        self.findings.push(Finding { kind, severity, element_path, offset, reason: reason.into() });
+        self.report.add(kind, Severity::Error, offset, reason);
     }
 }
 
