@@ -54,4 +54,6 @@ pub use reference::ServerBase;
 pub use scan::{Header, Reader, Resource, is_legal_id, row_hash, scan};
 pub use schema::TableSchema;
 pub use unflatten::unflatten;
-pub use validate::{Finding, FindingKind, Findings, MAX_FINDINGS, Severity, ValidationLevel, Validator};
+pub use validate::{
+    Allowances, Finding, FindingKind, Findings, MAX_FINDINGS, Severity, ValidationLevel, Validator,
+};

@@ -28,11 +28,11 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FindingKind {
-    /// The line was refused as a whole, see [`LineError`].
-    Line,
+    /// The line was refused as a whole, see [`LineError`]; with the code that it was refused with.
+    Line(IssueCode),
     /// `resourceType` is missing or names no type of the FHIR version; the resource was not looked at.
     UnknownType,
-    /// A member that the type does not have.
+    /// A member that the type does not have. It is kept all the same, so this is a warning.
     UnknownElement,
     /// A value of another JSON type than the element's; an array or none where the other is due.
     JsonType,
@@ -93,7 +93,7 @@ impl FindingKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Line => "line",
+            Self::Line(_) => "line",
             Self::UnknownType => "unknown-type",
             Self::UnknownElement => "unknown-element",
             Self::JsonType => "json-type",
@@ -111,11 +111,14 @@ impl FindingKind {
 
     const fn code(self) -> IssueCode {
         match self {
-            Self::Line | Self::UnknownType => IssueCode::Invalid,
-            Self::UnknownElement | Self::JsonType | Self::Null | Self::Empty | Self::Alignment => {
-                IssueCode::Structure
-            }
-            Self::SeveralChoices => IssueCode::Structure,
+            Self::Line(code) => code,
+            Self::UnknownType => IssueCode::Invalid,
+            Self::UnknownElement
+            | Self::JsonType
+            | Self::Null
+            | Self::Empty
+            | Self::Alignment
+            | Self::SeveralChoices => IssueCode::Structure,
             Self::Cardinality => IssueCode::Required,
             Self::PrimitiveFormat | Self::ReferenceTarget => IssueCode::Value,
             Self::RequiredBinding => IssueCode::CodeInvalid,
@@ -175,71 +178,11 @@ impl Finding {
 impl From<LineError> for Finding {
     fn from(error: LineError) -> Self {
         Self {
-            kind: FindingKind::Line,
+            kind: FindingKind::Line(error.code),
             severity: Severity::Fatal,
             element_path: error.element_path.unwrap_or_else(|| "Resource".to_owned()),
             offset: error.offset,
             reason: Cow::Owned(error.reason),
         }
-    }
-}
-
-/// How many findings are kept of one resource; all others are only counted.
-pub const MAX_FINDINGS: usize = 1000;
-
-/// The findings of one resource, in the order in which they were found. The memory is used again for the next one.
-#[derive(Debug, Default)]
-pub struct Findings {
-    list: Vec<Finding>,
-    omitted: usize,
-}
-
-impl Findings {
-    /// The findings, at most [`MAX_FINDINGS`].
-    pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
-        self.list.iter()
-    }
-
-    /// How many there are more.
-    #[must_use]
-    pub fn omitted(&self) -> usize {
-        self.omitted
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    /// How bad the worst finding is; `None` without findings.
-    #[must_use]
-    pub fn worst(&self) -> Option<Severity> {
-        self.list.iter().map(|finding| finding.severity).max()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.list.clear();
-        self.omitted = 0;
-    }
-
-    /// Whether there is room for another one; if not, it is counted.
-    pub(super) fn has_room(&mut self) -> bool {
-        let room = self.list.len() < MAX_FINDINGS;
-        self.omitted += usize::from(!room);
-        room
-    }
-
-    pub(super) fn push(&mut self, finding: Finding) {
-        self.list.push(finding);
-    }
-}
-
-impl<'f> IntoIterator for &'f Findings {
-    type Item = &'f Finding;
-    type IntoIter = std::slice::Iter<'f, Finding>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
     }
 }

@@ -4,9 +4,11 @@
 //! a resource has. It allocates nothing as long as nothing is found; the path of a finding is looked up from its place
 //! afterwards.
 
+mod allowance;
 mod checks;
 mod compile;
 mod finding;
+mod findings;
 mod format;
 mod invariant;
 mod local;
@@ -28,7 +30,9 @@ use self::walk::Walk;
 use crate::Resource;
 use crate::json::Names;
 
-pub use finding::{Finding, FindingKind, Findings, MAX_FINDINGS, Severity};
+pub use allowance::Allowances;
+pub use finding::{Finding, FindingKind, Severity};
+pub use findings::{Findings, MAX_FINDINGS};
 
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -49,6 +53,7 @@ pub enum ValidationLevel {
 pub struct Validator {
     definitions: &'static Definitions,
     level: ValidationLevel,
+    allowances: Allowances,
     /// The rules of each type, in the order of the definitions.
     types: Box<[OnceLock<TypeRules>]>,
     /// From the name of a resource type to its position among the types.
@@ -64,9 +69,17 @@ impl Validator {
         Self {
             definitions,
             level,
+            allowances: Allowances::default(),
             types: types.iter().map(|_| OnceLock::new()).collect(),
             resource_types: Names::new(names.filter(|(name, _)| definitions.is_resource(name))),
         }
+    }
+
+    /// The same, with what is tolerated.
+    #[must_use]
+    pub fn with_allowances(mut self, allowances: Allowances) -> Self {
+        self.allowances = allowances;
+        self
     }
 
     /// How much is looked at.

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::Validator;
-use super::finding::{Finding, FindingKind, Findings, Severity};
+use super::finding::{Finding, FindingKind, Severity};
+use super::findings::Findings;
 use super::location;
 use crate::json::Value;
 
@@ -29,22 +30,29 @@ impl<'r> Report<'r> {
         offset: usize,
         reason: impl Into<Cow<'static, str>>,
     ) {
-        if self.findings.has_room() {
+        if self.findings.has_room(severity) {
             let element_path = location::path(self.validator, self.root, offset);
-            self.findings.push(Finding { kind, severity, element_path, offset, reason: reason.into() });
+            self.push(Finding { kind, severity, element_path, offset, reason: reason.into() });
         }
     }
 
     /// Adds that an object that starts at an offset lacks an element.
     #[cold]
     pub(super) fn add_missing(&mut self, offset: usize, element: &str) {
-        if self.findings.has_room() {
+        let (kind, severity) = (FindingKind::Cardinality, Severity::Error);
+        if self.findings.has_room(severity) {
             let mut element_path = location::path(self.validator, self.root, offset);
             element_path.push('.');
             element_path.push_str(element);
-            let (kind, severity) = (FindingKind::Cardinality, Severity::Error);
             let reason = Cow::Borrowed("a required element is missing");
-            self.findings.push(Finding { kind, severity, element_path, offset, reason });
+            self.push(Finding { kind, severity, element_path, offset, reason });
         }
+    }
+
+    fn push(&mut self, mut finding: Finding) {
+        if self.validator.allowances.allows(&finding) {
+            finding.severity = Severity::Information;
+        }
+        self.findings.push(finding);
     }
 }

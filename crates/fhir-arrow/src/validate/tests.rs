@@ -23,14 +23,15 @@ fn assert_legal(members: &str) {
     assert_eq!(found_at(ValidationLevel::Structure, &patient(members)), [], "{members}");
 }
 
-/// The members of a patient have one error of this kind, path and place.
+/// The members of a patient have one finding of this kind, path and place: an error, but for an unknown element.
 #[track_caller]
 fn assert_found(members: &str, kind: FindingKind, path: &str, place: &str) {
     let found = found_at(ValidationLevel::Structure, &patient(members));
-    let [(Severity::Error, found_kind, found_path, found_place)] = &found[..] else {
+    let [(severity, found_kind, found_path, found_place)] = &found[..] else {
         panic!("{members}: {found:?}")
     };
-    assert_eq!((*found_kind, &**found_path), (kind, path), "{members}");
+    let expected = if kind == FindingKind::UnknownElement { Severity::Warning } else { Severity::Error };
+    assert_eq!((*severity, *found_kind, &**found_path), (expected, kind, path), "{members}");
     assert!(found_place.starts_with(place), "{members}: {found_place}");
 }
 
@@ -330,13 +331,16 @@ fn a_level_of_none_finds_nothing() {
 
 #[test]
 fn findings_are_counted_beyond_their_limit() {
-    let unknown: Vec<String> = (0..MAX_FINDINGS + 5).map(|number| format!("\"x{number}\":1")).collect();
-    let line = patient(&unknown.join(","));
+    let unknown: Vec<String> = (0..MAX_FINDINGS + 4).map(|number| format!("\"x{number}\":1")).collect();
+    // What is only counted counts all the same: the last one is an error.
+    let line = patient(&format!("{},\"gender\":5", unknown.join(",")));
     let validator = Validator::new(Definitions::r4(), ValidationLevel::Structure);
     let (mut reader, mut findings) = (Reader::default(), Findings::default());
     validator.validate(&reader.read(line.as_bytes()).unwrap(), &mut findings);
     assert_eq!((findings.iter().count(), findings.omitted()), (MAX_FINDINGS, 5));
-    assert_eq!(findings.worst(), Some(Severity::Error));
+    assert_eq!((findings.worst(), findings.is_valid()), (Some(Severity::Error), false));
+    assert!(findings.iter().all(|finding| finding.severity == Severity::Warning));
+    assert!(findings.to_operation_outcome("a", 1).contains("5 findings more"));
     validator.validate(&reader.read(br#"{"resourceType":"Patient"}"#).unwrap(), &mut findings);
     assert_eq!((findings.is_empty(), findings.omitted(), findings.worst()), (true, 0, None));
 }
@@ -354,6 +358,39 @@ fn a_finding_is_an_issue_of_an_operation_outcome() {
         r#"{"severity":"error","code":"structure","details":{"text":"a string is expected, not a number"},"diagnostics":"raw/1/Patient.0.ndjson, line 7, byte 57","expression":["Patient.name[0].given[1]"]}"#
     );
     assert_eq!(finding.path_without_positions(), "Patient.name.given");
+}
+
+#[test]
+fn what_is_tolerated_is_told_and_counts_as_information() {
+    let allowances: Allowances =
+        [("json-type", "Patient.name.given"), ("empty", "Patient.name")].into_iter().collect();
+    let validator = Validator::new(Definitions::r4(), ValidationLevel::Structure).with_allowances(allowances);
+    let (mut reader, mut findings) = (Reader::default(), Findings::default());
+    let mut severities = |members: &str| {
+        validator.validate(&reader.read(patient(members).as_bytes()).unwrap(), &mut findings);
+        findings.iter().map(|finding| finding.severity).collect::<Vec<_>>()
+    };
+    let (information, error) = (Severity::Information, Severity::Error);
+    assert_eq!(severities(r#""name":[{"given":[1]},{"given":["A",2]}]"#), [information, information]);
+    assert_eq!(severities(r#""name":[{"family":1},{}]"#), [error, information]);
+    assert_eq!(severities(r#""name":[{"given":[null]}],"contact":[{"name":{"given":[1]}}]"#), [error, error]);
+}
+
+#[test]
+fn a_refused_line_keeps_the_code_that_it_was_refused_with() {
+    let error = Reader::default().read(b"{}").unwrap().header().map(drop).unwrap_err();
+    let finding = Finding::from(error);
+    assert_eq!(
+        (finding.code(), finding.kind.as_str(), finding.severity),
+        (IssueCode::Required, "line", Severity::Fatal)
+    );
+}
+
+#[test]
+fn an_operation_outcome_without_findings_has_an_issue() {
+    let outcome = Findings::default().to_operation_outcome("a", 1);
+    let found = found_at(ValidationLevel::Full, &outcome);
+    assert_eq!(found.iter().filter(|found| found.0 >= Severity::Error).count(), 0);
 }
 
 #[test]

@@ -38,7 +38,8 @@ impl<'w, 'r> Walk<'w, 'r> {
         let mut seen: ElementSet = 0;
         for (key, value) in object.members() {
             let Some(position) = rules.find(key) else {
-                self.report(FindingKind::UnknownElement, key.start(), "FHIR has no such element here");
+                let reason = "FHIR has no such element here";
+                self.report.add(FindingKind::UnknownElement, Severity::Warning, key.start(), reason);
                 continue;
             };
             let member = rules.members[position];

@@ -45,6 +45,7 @@ impl Writer {
     /// The members of an object; `None` if it must have itself within it, and is in itself too often.
     fn members(&mut self, path: &str, elements: &[Element]) -> Option<Vec<String>> {
         let inside = !self.open.is_empty();
+        let before = self.fault.as_ref().and_then(|fault| fault.made.clone());
         let mut members = Vec::new();
         for element in elements {
             let has_column = match element.name.as_str() {
@@ -55,6 +56,10 @@ impl Writer {
             if has_column || self.all || element.min > 0 {
                 let written = self.element(&format!("{path}.{}", element.name), element);
                 if written.is_empty() && element.min > 0 {
+                    // What is not written has no fault either: it is made where there is another place.
+                    if let (Some(fault), None) = (&mut self.fault, &before) {
+                        fault.made = None;
+                    }
                     return None;
                 }
                 members.extend(written);
