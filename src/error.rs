@@ -58,18 +58,21 @@ pub enum Error {
         attempts: u32,
     },
     /// A Parquet file of a table.
-    #[error("table {table}: cannot {operation} a data file: {source}")]
+    #[error("data file {path}: {source}")]
     Parquet {
-        /// The table's name.
-        table: String,
-        /// What was tried.
-        operation: &'static str,
+        /// The file, relative to the lake.
+        path: String,
         /// Parquet's own words.
         source: parquet::errors::ParquetError,
     },
-    /// The keys of a table, or those of a change.
-    #[error(transparent)]
-    Keys(#[from] delta_upsert::Error),
+    /// The keys of a change, which are sorted in a temporary file.
+    #[error("a temporary file of keys in {folder}: {source}")]
+    Spill {
+        /// Where temporary files are made.
+        folder: String,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
     /// Rows that do not fit their columns: a defect of the program or of a table that was changed by others.
     #[error("table {table}: {source}")]
     Arrow {
@@ -128,13 +131,10 @@ impl Error {
         move |source| Self::Delta { table, operation, source: Box::new(source) }
     }
 
-    /// For `map_err`: an error of Parquet on a table.
-    pub(crate) fn parquet(
-        table: &str,
-        operation: &'static str,
-    ) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
-        let table = table.to_owned();
-        move |source| Self::Parquet { table, operation, source }
+    /// For `map_err`: an error of Parquet on a file of a table.
+    pub(crate) fn parquet(table: &str) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
+        let path = format!("tables/{table}");
+        move |source| Self::Parquet { path, source }
     }
 
     /// For `map_err`: an error of Arrow on a table.
@@ -150,5 +150,36 @@ impl Error {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { operation, path, source }
+    }
+}
+
+impl From<delta_upsert::Error> for Error {
+    fn from(error: delta_upsert::Error) -> Self {
+        use delta_upsert::Error as Table;
+        match error {
+            Table::Store { operation, path, source } => Self::Storage { operation, path, source },
+            Table::Durable { path, source } => {
+                Self::Io { operation: "write to disk", path: path.into(), source }
+            }
+            Table::Delta { table, operation, source } => Self::Delta { table, operation, source },
+            Table::Contended { table, attempts } => Self::Contended { table, attempts },
+            Table::Parquet { path, source } => Self::Parquet { path, source },
+            Table::Arrow { table, source } => Self::Arrow { table, source },
+            Table::Damaged { path, reason } => Self::Damaged { path, reason },
+            Table::Spill { folder, source } => Self::Spill { folder, source },
+            Table::Unreconciled(text) => Self::Unreconciled(text),
+            Table::Interrupted => Self::Interrupted,
+            Table::Caller(ours) => match ours.downcast::<Self>() {
+                Ok(ours) => *ours,
+                Err(other) => Self::Damaged { path: "a table".to_owned(), reason: other.to_string() },
+            },
+            other => Self::Damaged { path: "a table".to_owned(), reason: other.to_string() },
+        }
+    }
+}
+
+impl From<Error> for delta_upsert::Error {
+    fn from(error: Error) -> Self {
+        Self::Caller(Box::new(error))
     }
 }

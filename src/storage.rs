@@ -8,7 +8,9 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use delta_upsert::{Durable, Place};
 use futures::TryStreamExt;
+use futures::future::BoxFuture;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
@@ -188,15 +190,36 @@ impl Root {
         locked.await.unwrap_or(Err(Error::Interrupted))
     }
 
+    /// Where the table of that name lies.
+    pub fn table(&self, name: &str) -> Result<Place> {
+        Ok(Place {
+            name: name.to_owned(),
+            url: self.url(&format!("tables/{name}"))?,
+            store: Arc::clone(&self.store),
+            folder: format!("tables/{name}"),
+            keys: format!("keys/{name}"),
+            durable: Arc::new(self.clone()),
+        })
+    }
+
     /// Makes a local file survive a loss of power. An object store has done so when its put returns.
     pub async fn sync(&self, path: &str) -> Result<()> {
+        self.synced(path).await.map_err(Error::io("write to disk", self.folder.join(path)))
+    }
+
+    async fn synced(&self, path: &str) -> std::io::Result<()> {
         let file = self.folder.join(path);
         let synced = tokio::task::spawn_blocking(move || {
             std::fs::File::open(&file)?.sync_all()?;
             file.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
         });
-        let done = synced.await.unwrap_or_else(|e| Err(std::io::Error::other(e)));
-        done.map_err(Error::io("write to disk", self.folder.join(path)))
+        synced.await.unwrap_or_else(|e| Err(std::io::Error::other(e)))
+    }
+}
+
+impl Durable for Root {
+    fn sync<'a>(&'a self, path: &'a str) -> BoxFuture<'a, std::io::Result<()>> {
+        Box::pin(self.synced(path))
     }
 }
 

@@ -1,5 +1,6 @@
 -- name: cohort_members
 -- description: One row per patient who is at present a member of a Group that a pipeline exports; a patient whom the server has deleted is none. What cohort queries join.
+-- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM _members WHERE left_export IS NULL AND (patient_id IN (SELECT id FROM Patient) OR patient_id NOT IN (SELECT id FROM _deletions WHERE resource_type = 'Patient'))
 -- columns:
 --   pipeline STRING: name of the pipeline

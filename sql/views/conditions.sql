@@ -1,5 +1,6 @@
 -- name: conditions
 -- description: One row per condition: problems, diagnoses and health concerns.
+-- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM Condition
 -- columns:
 --   condition_id STRING: id of the Condition

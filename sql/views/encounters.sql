@@ -1,5 +1,6 @@
 -- name: encounters
 -- description: One row per encounter: visits, stays, calls.
+-- fhir: R4, R4B
 -- grain: SELECT count(*) FROM Encounter
 -- columns:
 --   encounter_id STRING: id of the Encounter

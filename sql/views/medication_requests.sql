@@ -1,5 +1,6 @@
 -- name: medication_requests
 -- description: One row per medication request: prescriptions and orders.
+-- fhir: R4, R4B
 -- grain: SELECT count(*) FROM MedicationRequest
 -- columns:
 --   medication_request_id STRING: id of the MedicationRequest

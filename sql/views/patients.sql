@@ -1,5 +1,6 @@
 -- name: patients
 -- description: One row per patient, with what most questions group or filter by.
+-- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM Patient
 -- columns:
 --   patient_id STRING: id of the Patient

@@ -96,6 +96,7 @@ async fn export(server: &BulkServer, lake: &str) -> anyhow::Result<Report> {
         level: Level::System,
         types: Vec::new(),
         since: Since::Watermark,
+        fhir_version: None,
         parallel: 4,
         settings: Settings::default(),
     };

@@ -6,12 +6,14 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{BulkClient, Level, Secret, Url};
 
-use super::options::{LakeOption, ReportFormat, RunOptions, duration};
+use super::options::{LakeOption, ReportFormat, RunOptions, VersionOption};
 use super::progress::Shown;
 use super::{Done, report};
+use crate::config::{Config, parse_duration};
 use crate::error::Error;
 use crate::lake::identity::Identity;
 use crate::pipeline::{self, ExportOptions, Since};
+use crate::raw::Encoding;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,11 +56,16 @@ pub struct Export {
     #[arg(long, value_name = "N", default_value = "4", env = "FHIRLAKE_PARALLEL", value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,
     /// The longest pause between two questions for the export's status, whatever the server asks for
-    #[arg(long, value_name = "DURATION", default_value = "5m", env = "FHIRLAKE_MAX_POLL_INTERVAL", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", env = "FHIRLAKE_MAX_POLL_INTERVAL", value_parser = parse_duration)]
     max_poll_interval: Duration,
     /// The lake's short name for the server, the column __source [default: the host's name]
     #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
     alias: Option<String>,
+    /// How raw files are kept: compressed with zstd in frames that can be read one by one, or as they came
+    #[arg(long, value_enum, default_value = "zstd", env = "FHIRLAKE_RAW")]
+    raw: Encoding,
+    #[command(flatten)]
+    version: VersionOption,
     #[command(flatten)]
     run: RunOptions,
     /// How the run is reported
@@ -78,7 +85,7 @@ enum LevelName {
 
 impl Export {
     /// Runs the command.
-    pub async fn run(self) -> anyhow::Result<Done> {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
         let level = match (self.level, self.group) {
             (LevelName::Group, Some(group)) => Level::Group(group),
             (LevelName::Group, None) => return Err(refused("--level group needs --group ID")),
@@ -101,10 +108,17 @@ impl Export {
             client = client.bearer_token(Secret::new(token));
         }
         let client = client.build().map_err(Error::from)?;
-        let identity = Identity::of_server(self.server, self.alias);
+        let identity = Identity::of_server(self.server, self.alias).with_tables(&config.tables);
         let parallel = usize::from(self.parallel);
-        let settings = self.run.settings();
-        let options = ExportOptions { level, types: self.types, since, parallel, settings };
+        let settings = self.run.settings(self.raw, config);
+        let options = ExportOptions {
+            level,
+            types: self.types,
+            since,
+            fhir_version: self.version.fhir_version,
+            parallel,
+            settings,
+        };
         let done = pipeline::export(&self.lake.lake, &identity, &client, &options, &Shown::default()).await?;
         report::show_all(&done, self.format)
     }

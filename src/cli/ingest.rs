@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use fhir_bulk_client::{Url, checked_base};
 
-use super::options::{LakeOption, ReportFormat, RunOptions};
+use super::options::{LakeOption, ReportFormat, RunOptions, VersionOption};
 use super::progress::Shown;
 use super::{Done, report};
+use crate::config::Config;
 use crate::error::Error;
 use crate::lake::identity::Identity;
 use crate::pipeline::{self, IngestOptions};
+use crate::raw::Encoding;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +36,11 @@ pub struct Ingest {
     /// The lake's short name for the server, the column __source [default: local]
     #[arg(long, value_name = "NAME", env = "FHIRLAKE_ALIAS")]
     alias: Option<String>,
+    /// How raw files are kept
+    #[arg(long, value_enum, default_value = "zstd", env = "FHIRLAKE_RAW")]
+    raw: RawOption,
+    #[command(flatten)]
+    version: VersionOption,
     #[command(flatten)]
     run: RunOptions,
     /// How the run is reported
@@ -41,12 +48,29 @@ pub struct Ingest {
     format: ReportFormat,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RawOption {
+    /// Compressed with zstd in frames that can be read one by one
+    Zstd,
+    /// As they came
+    Plain,
+    /// Where they are: the lake refers to them and keeps no copy (plain files and seekable zstd)
+    Reference,
+}
+
 impl Ingest {
     /// Runs the command.
-    pub async fn run(self) -> anyhow::Result<Done> {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
         let server = self.server_base.map(checked_base).transpose().map_err(Error::from)?;
-        let identity = Identity::of_files(server, self.alias);
-        let options = IngestOptions { paths: self.paths, settings: self.run.settings() };
+        let identity = Identity::of_files(server, self.alias)
+            .of_version(self.version.fhir_version)
+            .with_tables(&config.tables);
+        let encoding = if self.raw == RawOption::Plain { Encoding::Plain } else { Encoding::Zstd };
+        let options = IngestOptions {
+            paths: self.paths,
+            reference: self.raw == RawOption::Reference,
+            settings: self.run.settings(encoding, config),
+        };
         let reports = pipeline::ingest(&self.lake.lake, &identity, &options, &Shown::default()).await?;
         report::show_all(&reports, self.format)
     }

@@ -2,23 +2,28 @@
 //!
 //! Data go to stdout, everything else to stderr.
 
+mod configured;
 mod demo;
 mod export;
 mod ingest;
 mod options;
 mod print;
 mod progress;
+mod quarantine;
 mod query;
 mod raw;
+mod rebuild;
 mod report;
 mod status;
 mod views;
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::Config;
 use crate::error::Error;
 
 /// Exit codes, as `--help` documents them.
@@ -35,7 +40,8 @@ Exit codes:
   3    done, but with quarantined lines or errors of the server
   130  interrupted; the same command continues where it stopped
 
-Every flag can be set in the environment: --lake as FHIRLAKE_LAKE.";
+Every flag can be set in the environment (--lake as FHIRLAKE_LAKE) and in fhirlake.toml (lake = \"…\"): flags win over
+the environment, and that over the file.";
 
 /// Loads FHIR servers into a lakehouse: Bulk Data export to typed Delta tables, exactly once.
 #[derive(Debug, Parser)]
@@ -43,6 +49,9 @@ Every flag can be set in the environment: --lake as FHIRLAKE_LAKE.";
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// The file with settings [default: fhirlake.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "FHIRLAKE_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,8 +60,10 @@ enum Command {
     Export(export::Export),
     Ingest(ingest::Ingest),
     Query(query::Query),
+    Quarantine(quarantine::Quarantine),
     Views(views::Views),
     Raw(raw::Raw),
+    Rebuild(rebuild::Rebuild),
     Status(status::Status),
 }
 
@@ -69,15 +80,18 @@ enum Done {
 pub fn main() -> ExitCode {
     // Patient data are for the owner of the files alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let arguments = Arguments::parse();
     log_to_stderr();
+    let (arguments, config) = match configured::parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return failed(&error.into()),
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
     };
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = run(arguments.command) => ended,
+            ended = run(arguments.command, &config) => ended,
             _ = tokio::signal::ctrl_c() => Err(Error::Interrupted.into()),
         }
     });
@@ -96,14 +110,16 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(processors + 14).build()
 }
 
-async fn run(command: Command) -> anyhow::Result<Done> {
+async fn run(command: Command, config: &Config) -> anyhow::Result<Done> {
     match command {
         Command::Demo(command) => command.run().await,
-        Command::Export(command) => command.run().await,
-        Command::Ingest(command) => command.run().await,
+        Command::Export(command) => command.run(config).await,
+        Command::Ingest(command) => command.run(config).await,
         Command::Query(command) => command.run().await,
+        Command::Quarantine(command) => command.run(config).await,
         Command::Views(command) => command.run().await,
         Command::Raw(command) => command.run().await,
+        Command::Rebuild(command) => command.run(config).await,
         Command::Status(command) => command.run().await,
     }
 }

@@ -1,9 +1,9 @@
 //! Flags that several commands share, and how values on the command line are read.
 
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
+use fhir_definitions::FhirVersion;
 
+use crate::config::Config;
 use crate::pipeline::Settings;
 use crate::pipeline::settings::LEAST_MEMORY;
 use crate::raw::Encoding;
@@ -16,21 +16,36 @@ pub struct LakeOption {
     pub lake: String,
 }
 
+/// The FHIR version of what comes.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct VersionOption {
+    /// The FHIR version, where the server does not say it: R4, R4B or R5 [default: the lake's, else R4]
+    #[arg(long, value_name = "VERSION", env = "FHIRLAKE_FHIR_VERSION", value_parser = fhir_version)]
+    pub fhir_version: Option<FhirVersion>,
+}
+
+/// Reads `R4` or `4.0.1`.
+fn fhir_version(text: &str) -> Result<FhirVersion, String> {
+    let labelled = FhirVersion::ALL.iter().find(|version| version.label().eq_ignore_ascii_case(text));
+    labelled.copied().or_else(|| FhirVersion::from_fhir_version(text)).ok_or_else(|| {
+        let known: Vec<_> = FhirVersion::ALL.iter().map(|version| version.label()).collect();
+        format!("the versions are {}", known.join(", "))
+    })
+}
+
 /// How a run works.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct RunOptions {
     /// How much memory the run takes, about: 256MB at least; with less than 128MB a processor, not all are used
     #[arg(long, value_name = "SIZE", default_value = "512MB", env = "FHIRLAKE_MEMORY", value_parser = memory)]
     memory: u64,
-    /// How raw files are kept: compressed with zstd in frames that can be read one by one, or as they came
-    #[arg(long, value_enum, default_value = "zstd", env = "FHIRLAKE_RAW")]
-    raw: Encoding,
 }
 
 impl RunOptions {
     /// The settings of the run.
-    pub fn settings(&self) -> Settings {
-        Settings { memory: self.memory, raw: self.raw, ..Settings::default() }
+    pub fn settings(&self, raw: Encoding, config: &Config) -> Settings {
+        let quarantine_retention = config.quarantine.retention;
+        Settings { memory: self.memory, raw, quarantine_retention, ..Settings::default() }
     }
 }
 
@@ -66,28 +81,15 @@ fn memory(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Reads `30s`, `10m`, `2h`, `1d`, or a number of seconds.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let number_ends = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(number_ends);
-    let seconds: u64 = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => return Err("write a number and s, m, h or d, as in 30s".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| "write a number and s, m, h or d, as in 30s".to_owned())?;
-    match number.checked_mul(seconds) {
-        Some(0) => Err("it must be a second at least".to_owned()),
-        Some(seconds) => Ok(Duration::from_secs(seconds)),
-        None => Err("it is too long".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_has_a_label_and_a_number() {
+        assert_eq!((fhir_version("r4b"), fhir_version("5.0.0")), (Ok(FhirVersion::R4B), Ok(FhirVersion::R5)));
+        assert_eq!(fhir_version("STU3"), Err("the versions are R4, R4B, R5".to_owned()));
+    }
 
     #[test]
     fn sizes_have_units() {
@@ -95,14 +97,5 @@ mod tests {
         for text in ["", "0", "much", "5TB", "-1MB"] {
             assert!(size(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
-        assert!(duration("ten").is_err());
-        assert!(duration("5w").is_err());
-        assert!(duration("0s").is_err(), "a server would be asked without a pause");
     }
 }

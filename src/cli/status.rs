@@ -5,7 +5,7 @@ use clap::Args;
 use super::options::{LakeOption, ReportFormat};
 use super::{Done, print};
 use crate::lake::Lake;
-use crate::pipeline::status::{self, Status as LakeStatus};
+use crate::pipeline::status::{self, Status as LakeStatus, TableStatus};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,6 +69,31 @@ fn for_people(status: &LakeStatus) -> String {
             .collect();
         parts.push(print::table(&["pipeline", "last run", "status", "finished", "watermarks"], &rows));
     }
+    parts.extend(rest(status));
     parts.extend((!status.attention.is_empty()).then(|| status.attention.join("\n")));
     parts.join("\n\n")
+}
+
+/// The elements with the most values in `__rest`.
+const SHOWN: usize = 20;
+
+/// What lives in `__rest`, the most first: what a user may want columns for.
+fn rest(status: &LakeStatus) -> Option<String> {
+    let values = |table: &TableStatus| {
+        let of = |(path, count): (&String, &u64)| (*count, table.name.clone(), path.clone());
+        table.rest.iter().map(of).collect::<Vec<_>>()
+    };
+    let mut all: Vec<_> = status.tables.iter().flat_map(values).collect();
+    if all.is_empty() {
+        return None;
+    }
+    all.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| (&a.1, &a.2).cmp(&(&b.1, &b.2))));
+    let more = all.len().saturating_sub(SHOWN);
+    let rows: Vec<_> = all
+        .into_iter()
+        .take(SHOWN)
+        .map(|(count, table, path)| vec![table, path, count.to_string()])
+        .collect();
+    let table = print::table(&["table", "element", "values in __rest"], &rows);
+    Some(if more == 0 { table } else { format!("{table}\nand {more} more: --format json has them all") })
 }

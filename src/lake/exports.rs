@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit};
 use chrono::{DateTime, TimeDelta, Utc};
+use delta_upsert::Stamp;
 use fhir_arrow::{Instant, parse_instant};
 use serde::{Deserialize, Serialize};
 
 use super::own::{self, Edit, OwnRow};
-use super::table::RunStamp;
 use crate::error::Result;
 use crate::storage::Root;
 
@@ -175,7 +175,7 @@ impl Exports {
 }
 
 /// Commits a run: the versions it made, merged over those of the run before it.
-pub async fn finish(root: &Root, run: &RunStamp, row: &ExportRow) -> Result<()> {
+pub async fn finish(root: &Root, run: &Stamp, row: &ExportRow) -> Result<()> {
     own::edit(root, run, async |table| {
         let before: Vec<ExportRow> = own::rows_of(table).await?;
         let mut row = row.clone();

@@ -1,10 +1,14 @@
 //! `lake.json`: whose data a lake holds. A lake holds what **one** server shows to **one** identity; two of either would
 //! mix ids that mean different things.
 
-use fhir_definitions::FhirVersion;
+use std::collections::{BTreeMap, BTreeSet};
+
+use fhir_arrow::TableSchema;
+use fhir_definitions::{Definitions, FhirVersion};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::config::TableConfig;
 use crate::error::{Error, Result};
 
 /// The layout of paths and tables that this program writes.
@@ -32,9 +36,38 @@ pub struct Identity {
     /// Whether the user gave the alias, rather than the server's name.
     #[serde(skip)]
     pub alias_given: bool,
+    /// Whether the FHIR version is known, rather than assumed.
+    #[serde(skip)]
+    pub version_known: bool,
+    /// Resource type → how its table was made, where that is configured.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableConfig>,
+    /// How rows leave the data files of the resource types' tables: decided when the lake is made.
+    #[serde(default)]
+    pub upsert: UpsertMode,
     /// Whether `fhirlake demo` made this lake and may replace it.
     #[serde(default)]
     pub demo: bool,
+}
+
+/// How the rows that a run takes away leave a data file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpsertMode {
+    /// By deletion vectors: a change costs what it changes. Readers have to know them.
+    #[default]
+    DeletionVectors,
+    /// Files are written again: every reader of Delta tables reads them.
+    CopyOnWrite,
+}
+
+impl From<UpsertMode> for delta_upsert::Mode {
+    fn from(mode: UpsertMode) -> Self {
+        match mode {
+            UpsertMode::DeletionVectors => Self::DeletionVectors,
+            UpsertMode::CopyOnWrite => Self::CopyOnWrite,
+        }
+    }
 }
 
 impl Identity {
@@ -49,6 +82,44 @@ impl Identity {
         Self::new(Some(server), alias, &host)
     }
 
+    /// The identity of data of this FHIR version, if it is known; otherwise a new lake is taken to hold R4.
+    pub fn of_version(self, version: Option<FhirVersion>) -> Self {
+        match version {
+            Some(version) => Self { fhir_version: version.number().to_owned(), version_known: true, ..self },
+            None => self,
+        }
+    }
+
+    /// The identity with tables that are made as configured.
+    pub fn with_tables(self, tables: &BTreeMap<String, TableConfig>) -> Self {
+        Self { tables: tables.clone(), ..self }
+    }
+
+    /// The same with the tables that `wanted` configures. One that is there already is not made anew in passing.
+    pub(super) fn with_tables_of(mut self, wanted: &Self, existing: &BTreeSet<String>) -> Result<Self> {
+        for (name, table) in &wanted.tables {
+            let ours = self.tables.get(name).cloned().unwrap_or_default();
+            if ours != *table && existing.contains(name) {
+                return Err(Error::Refused(format!(
+                    "the table {name} has other columns than are configured: make it anew with `fhirlake rebuild --tables \
+                     {name}`, or take [tables.{name}] back"
+                )));
+            }
+            self.tables.insert(name.clone(), table.clone());
+        }
+        Ok(self)
+    }
+
+    /// Whether the configured columns can be.
+    pub(crate) fn check_tables(&self) -> Result<()> {
+        let definitions = Definitions::of(self.fhir_version());
+        for (name, table) in &self.tables {
+            TableSchema::with_columns(definitions, name, &table.columns)
+                .map_err(|error| Error::Refused(format!("[tables.{name}]: {error}")))?;
+        }
+        Ok(())
+    }
+
     /// Marks the lake as one of `fhirlake demo`.
     pub fn as_demo(self) -> Self {
         Self { demo: true, ..self }
@@ -61,8 +132,11 @@ impl Identity {
             server: server.map(without_slash),
             alias_given: alias.is_some(),
             alias: alias.unwrap_or_else(|| default_alias.to_owned()),
+            version_known: false,
             client_id: None,
             scopes: Vec::new(),
+            tables: BTreeMap::new(),
+            upsert: UpsertMode::default(),
             demo: false,
         }
     }
@@ -81,10 +155,21 @@ impl Identity {
                 self.alias, wanted.alias
             )));
         }
+        if wanted.version_known && wanted.fhir_version() != self.fhir_version() {
+            return Err(Error::Refused(format!(
+                "this lake holds FHIR {}, and what comes is FHIR {}: two versions are two lakes; choose another --lake",
+                self.fhir_version, wanted.fhir_version
+            )));
+        }
         match (&self.server, &wanted.server) {
             (_, None) => Ok(self.clone()),
             // Its rows have its alias already, and keep it.
-            (None, Some(_)) => Ok(Self { alias: self.alias.clone(), ..wanted.clone() }),
+            (None, Some(_)) => Ok(Self {
+                server: wanted.server.clone(),
+                client_id: wanted.client_id.clone(),
+                scopes: wanted.scopes.clone(),
+                ..self.clone()
+            }),
             (Some(ours), Some(theirs)) if ours == theirs => Ok(self.clone()),
             (Some(ours), Some(theirs)) => Err(Error::Refused(format!(
                 "this lake holds the data of {}, not of {}: two servers are two lakes; choose another --lake",
@@ -155,6 +240,16 @@ mod tests {
             Err(Error::Refused(_))
         ));
         assert!(ours.admit(&Identity::of_files(None, None)).is_ok());
+    }
+
+    #[test]
+    fn another_fhir_version_is_refused_where_it_is_known() {
+        let ours = Identity::of_files(None, None).of_version(Some(FhirVersion::R5));
+        assert_eq!(ours.fhir_version, "5.0.0");
+        let theirs = |version| Identity::of_files(None, None).of_version(version);
+        assert!(matches!(ours.admit(&theirs(Some(FhirVersion::R4))), Err(Error::Refused(_))));
+        assert!(ours.admit(&theirs(Some(FhirVersion::R5))).is_ok());
+        assert_eq!(ours.admit(&theirs(None)).unwrap().fhir_version, "5.0.0");
     }
 
     #[test]

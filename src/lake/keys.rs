@@ -1,29 +1,19 @@
-//! The key files of a lake, `keys/<table>/<data file>.keys`: what each row's id, version and content hash to.
+//! The keys of resources: what a row's id, version and content hash to.
 //!
-//! One invariant: a key file is made of its data file and of `_exports` alone, so one that is missing (another program has
-//! compacted the table, say) is made anew when it is needed.
+//! One invariant: a key is made of its row and of `_exports` alone, so the keys of a data file that has none (another program
+//! has compacted the table, say) can be made when they are needed.
 
 use std::collections::HashMap;
 
 use arrow::array::{Array, Int64Array, RecordBatch, StringArray, StructArray};
-use delta_upsert::{Existing, IdHash, KeyFile, KeyFileBuilder, Version};
+use delta_upsert::{DataFile, Existing, IdHash, KeyFileBuilder, Table, Version, data_file};
 use fhir_arrow::{Instant, parse_instant};
 use futures::StreamExt;
-use object_store::path::Path;
 
-use super::data_file;
-use super::table::{DataFile, Table};
 use crate::error::{Error, Result};
-use crate::storage::Root;
 
 /// What is read of a data file to make its keys.
 const COLUMNS: [&str; 4] = ["id", "meta.lastUpdated", "__row_hash", "__export_id"];
-
-/// Where the keys of a data file lie.
-pub fn path(table: &str, data_file: &str) -> String {
-    let name = data_file.strip_suffix(".parquet").unwrap_or(data_file);
-    format!("keys/{table}/{name}.keys")
-}
 
 /// What decides between two versions of a resource: the later `meta.lastUpdated`; where the server gives none, it is
 /// known to have been the server's at the transaction time. Then the later transaction time.
@@ -32,29 +22,8 @@ pub fn version(last_updated: Option<Instant>, transaction_time: Instant) -> Vers
     Version { at: at.micros(), beyond: at.beyond(), seen: transaction_time.micros() }
 }
 
-/// The keys of a data file: its key file, which is made where it is missing. `transaction_times` are those of the runs
-/// that are finished.
-pub async fn of(
-    root: &Root,
-    table: &Table,
-    file: &DataFile,
-    transaction_times: &HashMap<String, Instant>,
-) -> Result<KeyFile> {
-    let path = path(table.name(), file.path.as_ref());
-    match KeyFile::open(root.store(), &Path::from(path.as_str())).await {
-        Ok(Some(found)) if found.len() == file.rows => return Ok(found),
-        Ok(_) => {}
-        Err(error @ delta_upsert::Error::Store { .. }) => return Err(error.into()),
-        Err(error) => tracing::warn!(%error, "a key file cannot be read and is made anew"),
-    }
-    let keys = build(table, file, transaction_times).await?;
-    let content = crate::busy(move || Ok(keys.finish()?)).await?;
-    root.put_rebuildable(&path, content).await?;
-    let made = KeyFile::open(root.store(), &Path::from(path.as_str())).await?;
-    made.ok_or_else(|| Error::Damaged { path, reason: "it vanished while it was made".to_owned() })
-}
-
-async fn build(
+/// The keys of a data file, out of the file itself. `transaction_times` are those of the runs that are finished.
+pub async fn build(
     table: &Table,
     file: &DataFile,
     transaction_times: &HashMap<String, Instant>,
@@ -62,7 +31,7 @@ async fn build(
     let mut keys = KeyFileBuilder::default();
     let mut batches = data_file::read(table, file, Some(&COLUMNS)).await?;
     while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(Error::parquet(table.name(), "read"))?;
+        let batch = batch.map_err(Error::parquet(table.name()))?;
         push(&mut keys, &batch, transaction_times).ok_or_else(|| Error::Damaged {
             path: format!("tables/{}/{}", table.name(), file.path),
             reason: "it has a row without id, or no column id of text".to_owned(),

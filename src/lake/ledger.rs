@@ -1,31 +1,27 @@
-//! What a run leaves on record beside its tables: files, tombstones, quarantined lines.
+//! What a run leaves on record beside its tables: files and tombstones.
 //!
-//! One invariant: names and columns are the contract that users' queries rely on. No identifying text outside of
-//! `_quarantine.content`, which holds a refused line as it came.
+//! One invariant: names and columns are the contract that users' queries rely on.
 
 use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use chrono::{DateTime, Utc};
-use delta_upsert::{IdHash, Key};
-use fhir_arrow::LineError;
+use delta_upsert::{IdHash, Key, Stamp, data_file};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::data_file;
 use super::exports::timestamp;
 use super::own::{self, Edit, OwnRow};
-use super::table::{RunStamp, Table};
+use super::table;
 use crate::error::{Error, Result};
-use crate::raw::Line;
 use crate::storage::Root;
 
 pub(super) fn text(name: &str) -> Field {
     Field::new(name, DataType::Utf8, true)
 }
 
-fn number(name: &str) -> Field {
+pub(super) fn number(name: &str) -> Field {
     Field::new(name, DataType::Int64, true)
 }
 
@@ -102,47 +98,41 @@ impl OwnRow for DeletionRow {
     }
 }
 
-/// The tombstones of some resources of one type.
-#[derive(Debug, Clone, Default)]
-pub struct Tombstones(HashMap<IdHash, i64>);
-
-impl Tombstones {
-    /// Those of the ids that sorted keys have.
-    pub async fn of(root: &Root, resource_type: &str, keys: &[Key]) -> Result<Self> {
-        let mut all = Self::default();
-        let Some(table) = Table::open(root, DeletionRow::TABLE).await? else { return Ok(all) };
-        let columns = ["resource_type", "id", "deleted_at"];
-        for file in table.files()? {
-            let mut batches = data_file::read(&table, &file, Some(&columns)).await?;
-            while let Some(batch) = batches.next().await {
-                let batch = batch.map_err(Error::parquet(DeletionRow::TABLE, "read"))?;
-                all.add(&batch, resource_type, keys).ok_or_else(|| Error::Damaged {
-                    path: format!("tables/{}/{}", DeletionRow::TABLE, file.path),
-                    reason: "its columns are not those of tombstones".to_owned(),
-                })?;
-            }
+/// Of the ids of sorted keys those that are deleted, each with the microsecond up to which its versions are.
+pub async fn tombstones(root: &Root, resource_type: &str, keys: &[Key]) -> Result<HashMap<IdHash, i64>> {
+    let mut all = HashMap::new();
+    let Some(table) = table::open(root, DeletionRow::TABLE).await? else { return Ok(all) };
+    let columns = ["resource_type", "id", "deleted_at"];
+    for file in table.files()? {
+        let mut batches = data_file::read(&table, &file, Some(&columns)).await?;
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(Error::parquet(DeletionRow::TABLE))?;
+            add_tombstones(&mut all, &batch, resource_type, keys).ok_or_else(|| Error::Damaged {
+                path: format!("tables/{}/{}", DeletionRow::TABLE, file.path),
+                reason: "its columns are not those of tombstones".to_owned(),
+            })?;
         }
-        Ok(all)
     }
+    Ok(all)
+}
 
-    fn add(&mut self, batch: &RecordBatch, resource_type: &str, keys: &[Key]) -> Option<()> {
-        let types = batch.column_by_name("resource_type")?.as_string_opt::<i32>()?;
-        let ids = batch.column_by_name("id")?.as_string_opt::<i32>()?;
-        let times = batch.column_by_name("deleted_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
-        for row in (0..batch.num_rows()).filter(|row| types.value(*row) == resource_type) {
-            let id = IdHash::of(ids.value(row));
-            if keys.binary_search_by(|key| key.id.cmp(&id)).is_ok() {
-                let stands = self.0.entry(id).or_insert(i64::MIN);
-                *stands = times.value(row).max(*stands);
-            }
+fn add_tombstones(
+    all: &mut HashMap<IdHash, i64>,
+    batch: &RecordBatch,
+    resource_type: &str,
+    keys: &[Key],
+) -> Option<()> {
+    let types = batch.column_by_name("resource_type")?.as_string_opt::<i32>()?;
+    let ids = batch.column_by_name("id")?.as_string_opt::<i32>()?;
+    let times = batch.column_by_name("deleted_at")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    for row in (0..batch.num_rows()).filter(|row| types.value(*row) == resource_type) {
+        let id = IdHash::of(ids.value(row));
+        if keys.binary_search_by(|key| key.id.cmp(&id)).is_ok() {
+            let stands = all.entry(id).or_insert(i64::MIN);
+            *stands = times.value(row).max(*stands);
         }
-        Some(())
     }
-
-    /// Whether a version of a resource, of that many microseconds since 1970, is deleted.
-    pub fn covers(&self, id: IdHash, at: i64) -> bool {
-        self.0.get(&id).is_some_and(|deleted_at| at <= *deleted_at)
-    }
+    Some(())
 }
 
 /// What came of recording a run's tombstones.
@@ -155,7 +145,7 @@ pub struct Recorded {
 }
 
 /// Commits the run's tombstones that say something new, before any table: a slower run beside it then sees them.
-pub async fn record_tombstones(root: &Root, run: &RunStamp, rows: &[DeletionRow]) -> Result<Recorded> {
+pub async fn record_tombstones(root: &Root, run: &Stamp, rows: &[DeletionRow]) -> Result<Recorded> {
     if rows.is_empty() {
         return Ok(Recorded::default());
     }
@@ -179,111 +169,4 @@ pub async fn record_tombstones(root: &Root, run: &RunStamp, rows: &[DeletionRow]
     })
     .await?;
     Ok(Recorded { new, version })
-}
-
-/// `_quarantine`: a line that could not become a row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuarantineRow {
-    /// The run.
-    pub export_id: String,
-    /// The type that the line says, or the manifest says of its file.
-    pub resource_type: Option<String>,
-    /// The line's id, where it can be read.
-    pub id: Option<String>,
-    /// The raw file.
-    pub raw_file: String,
-    /// The line's number in it, from 1, blank lines counted.
-    pub line_number: i64,
-    /// Where the line begins.
-    pub byte_offset: i64,
-    /// Its length, without the line's end.
-    pub byte_length: i64,
-    /// Where in the resource, as far as it is known.
-    pub element_path: Option<String>,
-    /// FHIR's issue type: `structure`, `required`, `value`, `invalid`, …
-    pub issue_code: String,
-    /// What is wrong, without the values.
-    pub reason: String,
-    /// The line's bytes; none of a line that is longer than [`QuarantineRow::MAX_CONTENT`].
-    #[serde(with = "hexadecimal")]
-    pub content: Option<Vec<u8>>,
-}
-
-impl QuarantineRow {
-    /// The longest line, in bytes, that is kept in the table too and not in its raw file alone.
-    pub const MAX_CONTENT: usize = 64 << 20;
-
-    /// The row of a line that is refused.
-    pub fn new(
-        export_id: &str,
-        raw_file: &str,
-        line: &Line<'_>,
-        resource_type: Option<String>,
-        id: Option<String>,
-        error: &LineError,
-    ) -> Self {
-        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        Self {
-            export_id: export_id.to_owned(),
-            resource_type,
-            id,
-            raw_file: raw_file.to_owned(),
-            line_number: signed(line.number),
-            byte_offset: signed(line.offset),
-            byte_length: signed(line.bytes.len() as u64),
-            element_path: error.element_path.clone(),
-            issue_code: error.code.to_string(),
-            reason: error.reason.clone(),
-            content: (line.bytes.len() <= Self::MAX_CONTENT).then(|| line.bytes.to_vec()),
-        }
-    }
-}
-
-/// Bytes as arrow-json reads them.
-mod hexadecimal {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-        bytes.as_ref().map(hex::encode).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(hex::decode).transpose().map_err(serde::de::Error::custom)
-    }
-}
-
-/// Of a quarantined line no more than its file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefusedFile {
-    /// The raw file.
-    pub raw_file: String,
-}
-
-impl OwnRow for RefusedFile {
-    const TABLE: &'static str = QuarantineRow::TABLE;
-
-    fn schema() -> Schema {
-        Schema::new(vec![text("raw_file")])
-    }
-}
-
-impl OwnRow for QuarantineRow {
-    const TABLE: &'static str = "_quarantine";
-
-    fn schema() -> Schema {
-        Schema::new(vec![
-            text("export_id"),
-            text("resource_type"),
-            text("id"),
-            text("raw_file"),
-            number("line_number"),
-            number("byte_offset"),
-            number("byte_length"),
-            text("element_path"),
-            text("issue_code"),
-            text("reason"),
-            Field::new("content", DataType::Binary, true),
-        ])
-    }
 }

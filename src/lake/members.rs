@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::Schema;
+use delta_upsert::Stamp;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::text;
 use super::own::{self, Edit, OwnRow};
-use super::table::RunStamp;
 use crate::error::Result;
 use crate::storage::Root;
 
@@ -41,6 +41,8 @@ impl OwnRow for MemberRow {
 /// Who came with a Group in one run.
 #[derive(Debug, Clone)]
 pub struct GroupPatients {
+    /// The pipeline.
+    pub pipeline: String,
     /// The Group.
     pub group_id: String,
     /// The patients.
@@ -52,7 +54,7 @@ pub struct GroupPatients {
 /// Records who came with a Group in this run, and, where the run was a complete one, who has left.
 pub async fn record_members(
     root: &Root,
-    run: &RunStamp,
+    run: &Stamp,
     export_id: &str,
     came: &GroupPatients,
 ) -> Result<Option<u64>> {
@@ -63,7 +65,7 @@ pub async fn record_members(
         let rows: Vec<MemberRow> = own::rows_of(table).await?;
         let key = |row: &MemberRow| (row.pipeline.clone(), row.group_id.clone(), row.patient_id.clone());
         let mut members: BTreeMap<_, _> = rows.into_iter().map(|row| (key(&row), row)).collect();
-        let ours = |row: &MemberRow| row.pipeline == run.pipeline && row.group_id == came.group_id;
+        let ours = |row: &MemberRow| row.pipeline == came.pipeline && row.group_id == came.group_id;
         for row in members.values_mut().filter(|row| came.complete && ours(row)) {
             if row.left_export.is_none() && !came.patients.contains(&row.patient_id) {
                 row.left_export = Some(export_id.to_owned());
@@ -71,7 +73,7 @@ pub async fn record_members(
         }
         for patient_id in &came.patients {
             let new = MemberRow {
-                pipeline: run.pipeline.clone(),
+                pipeline: came.pipeline.clone(),
                 group_id: came.group_id.clone(),
                 patient_id: patient_id.clone(),
                 first_export: export_id.to_owned(),

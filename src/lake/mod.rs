@@ -3,22 +3,26 @@
 //! `table` and `data_file` are a Delta table and its Parquet files; `own` and what stands on it are the tables about
 //! the lake itself; `resource`, `stage` and `upsert` are the tables of the resource types.
 
-pub mod data_file;
 pub mod exports;
 pub mod identity;
 pub mod keys;
 pub mod ledger;
 pub mod members;
 pub mod own;
+pub mod quarantine;
 pub mod resource;
+pub mod rest;
 pub mod stage;
 pub mod table;
 pub mod upsert;
 
 use crate::error::{Error, Result};
 use crate::storage::{Created, Root};
+use std::collections::BTreeSet;
+
 use fhir_definitions::Definitions;
 use identity::Identity;
+use resource::{ResourceTable, resource_type};
 
 /// The object that makes a folder a lake.
 const IDENTITY: &str = "lake.json";
@@ -56,9 +60,10 @@ impl Lake {
     pub async fn admit(location: &str, wanted: &Identity) -> Result<Self> {
         let root = Root::create(location)?;
         let identity = match read_identity(&root).await? {
-            Some(found) => found.admit(wanted)?,
+            Some(found) => found.admit(wanted)?.with_tables_of(wanted, &tables(&root).await?)?,
             None => wanted.clone(),
         };
+        identity.check_tables()?;
         Ok(Self { root, identity })
     }
 
@@ -83,10 +88,32 @@ impl Lake {
 }
 
 impl Lake {
+    /// Writes down how the tables are made now.
+    pub async fn rewrite_identity(&self) -> Result<()> {
+        self.root.put(IDENTITY, serde_json::to_vec_pretty(&self.identity).map_err(damaged)?).await
+    }
+
+    /// The table of that name.
+    ///
+    /// # Errors
+    /// [`Error::Schema`], where the FHIR version has no such type.
+    pub fn resource_table(&self, name: &str) -> Result<ResourceTable> {
+        let configured =
+            self.identity.tables.get(resource_type(name)).map_or(&[][..], |table| &table.columns);
+        ResourceTable::new(self.definitions(), name, configured)
+    }
+
     /// The definitions of the FHIR version that the lake holds.
     pub fn definitions(&self) -> &'static Definitions {
         Definitions::of(self.identity.fhir_version())
     }
+}
+
+/// The resource types that the lake has a table of.
+async fn tables(root: &Root) -> Result<BTreeSet<String>> {
+    let mut names: BTreeSet<String> = root.folders("tables").await?.into_iter().collect();
+    names.extend(root.folders("tables/_partial").await?);
+    Ok(names)
 }
 
 async fn read_identity(root: &Root) -> Result<Option<Identity>> {

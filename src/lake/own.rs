@@ -4,21 +4,19 @@
 //! and whoever loses a race reads the table again before trying again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::json::{LineDelimitedWriter, ReaderBuilder};
+use delta_upsert::data_file::{DataFileWriter, FileNames, NewFile, Parts, read_all};
+use delta_upsert::table::Commit;
+pub use delta_upsert::upsert::{ATTEMPTS, back_off};
+use delta_upsert::{DataFile, Mode, Stamp, Table};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::data_file::{DataFileWriter, FileNames, NewFile, Parts, read_all};
-use super::table::{Commit, DataFile, RunStamp, Table};
 use crate::error::{Error, Result};
 use crate::storage::Root;
-
-/// How often a commit is tried against other writers.
-pub const ATTEMPTS: u32 = 20;
 
 /// Rows that are encoded at a time.
 const CHUNK: usize = 256;
@@ -45,7 +43,7 @@ pub enum Edit<R> {
 
 /// Reads all rows of a table at its newest version: none where there is no table yet.
 pub async fn rows<R: OwnRow>(root: &Root) -> Result<Vec<R>> {
-    match Table::open(root, R::TABLE).await? {
+    match super::table::open(root, R::TABLE).await? {
         Some(table) => rows_of(&table).await,
         None => Ok(Vec::new()),
     }
@@ -59,31 +57,19 @@ pub async fn rows_of<R: OwnRow>(table: &Table) -> Result<Vec<R>> {
 }
 
 /// Appends rows in one commit of the run. Returns the version that holds them; `None` without rows.
-pub async fn append<R: OwnRow>(root: &Root, run: &RunStamp, new: &[R]) -> Result<Option<u64>> {
+pub async fn append<R: OwnRow>(root: &Root, run: &Stamp, new: &[R]) -> Result<Option<u64>> {
     if new.is_empty() {
         return Ok(None);
     }
     let file = write(root, run, new).await?;
-    append_files::<R>(root, run, vec![file]).await
-}
-
-/// Appends the rows of files that are in their places already. Otherwise as [`append`].
-pub async fn append_files<R: OwnRow>(
-    root: &Root,
-    run: &RunStamp,
-    files: Vec<NewFile>,
-) -> Result<Option<u64>> {
-    if files.is_empty() {
-        return Ok(None);
-    }
     let schema = R::schema();
     for attempt in 0..ATTEMPTS {
         let mut table = open_or_create::<R>(root, &schema).await?;
         if table.done_by(run).await? {
-            table.discard(&files).await;
+            table.discard(&[file]).await;
             return Ok(Some(table.version()));
         }
-        match table.commit(Vec::new(), files.clone(), run).await? {
+        match table.commit(Vec::new(), vec![file.clone()], run).await? {
             Commit::Done(version) => return Ok(Some(version)),
             Commit::Lost => back_off(attempt).await,
         }
@@ -96,7 +82,7 @@ pub async fn append_files<R: OwnRow>(
 /// Returns the version that holds the change; `None` where there is nothing to change and no table.
 pub async fn edit<R: OwnRow>(
     root: &Root,
-    run: &RunStamp,
+    run: &Stamp,
     mut decide: impl AsyncFnMut(&Table) -> Result<Edit<R>>,
 ) -> Result<Option<u64>> {
     let schema = Arc::new(R::schema());
@@ -121,35 +107,30 @@ pub async fn edit<R: OwnRow>(
 }
 
 /// Writes rows to a file of the table, which no commit names yet.
-pub async fn write<R: OwnRow>(root: &Root, run: &RunStamp, rows: &[R]) -> Result<NewFile> {
-    let schema = Arc::new(R::schema());
+pub async fn write<R: OwnRow>(root: &Root, run: &Stamp, rows: &[R]) -> Result<NewFile> {
+    let (schema, place) = (Arc::new(R::schema()), root.table(R::TABLE)?);
     let name = FileNames::new(run).next();
     let mut chunks = rows.chunks(CHUNK);
     let first = encode(&schema, chunks.next().unwrap_or_default())?;
-    let mut writer = DataFileWriter::begin(R::TABLE, name, &first, Arc::default())?;
+    let mut writer = DataFileWriter::begin(&place, name, &first, Arc::default())?;
     for chunk in chunks {
         writer.write(&encode(&schema, chunk)?)?;
     }
     let (part, file) = writer.finish()?;
-    Parts::new(root).place([part]).await?;
+    Parts::new(&place).place([part]).await?;
     Ok(file)
 }
 
-async fn open_or_create<R: OwnRow>(root: &Root, schema: &Schema) -> Result<Table> {
-    match Table::open(root, R::TABLE).await? {
+/// The table as it is; made where it is missing.
+pub(super) async fn open_or_create<R: OwnRow>(root: &Root, schema: &Schema) -> Result<Table> {
+    match super::table::open(root, R::TABLE).await? {
         Some(table) => Ok(table),
-        None => Table::create(root, R::TABLE, schema, &[]).await,
+        None => Ok(Table::create(&root.table(R::TABLE)?, schema, &[], Mode::CopyOnWrite).await?),
     }
 }
 
 fn contended<R: OwnRow>() -> Error {
     Error::Contended { table: R::TABLE.to_owned(), attempts: ATTEMPTS }
-}
-
-/// Waits a little before the next attempt, longer each time and never in step with another writer.
-pub async fn back_off(attempt: u32) {
-    let jitter = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
-    tokio::time::sleep(Duration::from_millis((20 << attempt.min(6)) + jitter)).await;
 }
 
 /// Rows as columns.

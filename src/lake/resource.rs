@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
-use fhir_arrow::TableSchema;
+use fhir_arrow::{Instant, TableSchema};
 use fhir_definitions::Definitions;
 
 use super::exports::timestamp;
@@ -43,9 +43,9 @@ pub fn resource_type(table: &str) -> &str {
 }
 
 impl ResourceTable {
-    /// The table of that name.
-    pub fn new(definitions: &Definitions, name: &str) -> Result<Self> {
-        let elements = TableSchema::new(definitions, resource_type(name))?;
+    /// The table of that name, with the columns that are configured for its type.
+    pub fn new(definitions: &Definitions, name: &str, configured: &[String]) -> Result<Self> {
+        let elements = TableSchema::with_columns(definitions, resource_type(name), configured)?;
         let mut fields: Vec<_> = elements.arrow().fields().iter().cloned().collect();
         fields.extend(lineage_fields().into_iter().map(Arc::new));
         let mut indexed = vec!["id".to_owned(), "meta.lastUpdated".to_owned()];
@@ -77,7 +77,7 @@ fn lineage_fields() -> [Field; 7] {
     ]
 }
 
-/// What all rows of a run have in common.
+/// What all rows out of one run have in common.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// `__source`: the server's alias.
@@ -86,11 +86,14 @@ pub struct Origin {
     pub export_id: String,
     /// `__ingested_at`: when the run was planned, so that a rebuild gives the same rows.
     pub ingested_at: DateTime<Utc>,
+    /// When the server took the snapshot that the run brought.
+    pub transaction_time: Instant,
 }
 
 /// Where the rows of a batch lie in the raw store, row by row.
 #[derive(Debug, Default)]
 pub struct Lineage {
+    origins: Vec<Arc<Origin>>,
     files: Vec<Arc<str>>,
     offsets: Vec<i64>,
     lengths: Vec<i64>,
@@ -99,7 +102,8 @@ pub struct Lineage {
 
 impl Lineage {
     /// Appends a row's place and hash.
-    pub fn push(&mut self, file: Arc<str>, offset: u64, length: u64, hash: i64) {
+    pub fn push(&mut self, origin: Arc<Origin>, file: Arc<str>, offset: u64, length: u64, hash: i64) {
+        self.origins.push(origin);
         self.files.push(file);
         self.offsets.push(i64::try_from(offset).unwrap_or(i64::MAX));
         self.lengths.push(i64::try_from(length).unwrap_or(i64::MAX));
@@ -107,12 +111,12 @@ impl Lineage {
     }
 
     /// The elements' columns with the lineage columns after them, and without the columns that hold nothing.
-    pub fn attach(self, elements: &RecordBatch, origin: &Origin) -> Result<RecordBatch> {
-        let rows = elements.num_rows();
-        let ingested_at = TimestampMicrosecondArray::from_value(origin.ingested_at.timestamp_micros(), rows);
+    pub fn attach(self, elements: &RecordBatch) -> Result<RecordBatch> {
+        let ingested_at = self.origins.iter().map(|origin| origin.ingested_at.timestamp_micros());
+        let ingested_at = TimestampMicrosecondArray::from_iter_values(ingested_at);
         let lineage: [ArrayRef; 7] = [
-            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&origin.source, rows))),
-            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&origin.export_id, rows))),
+            Arc::new(StringArray::from_iter_values(self.origins.iter().map(|origin| &origin.source))),
+            Arc::new(StringArray::from_iter_values(self.origins.iter().map(|origin| &origin.export_id))),
             Arc::new(StringArray::from_iter_values(self.files.iter().map(AsRef::as_ref))),
             Arc::new(Int64Array::from(self.offsets)),
             Arc::new(Int64Array::from(self.lengths)),

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::input::InputFile;
 use crate::error::Result;
 use crate::lake::Lake;
-use crate::lake::ledger::{DeletionRow, QuarantineRow};
+use crate::lake::ledger::DeletionRow;
+use crate::lake::quarantine::QuarantineRow;
 use crate::lake::stage::Tally;
 use crate::raw::{Blocks, Line, RawSource};
 

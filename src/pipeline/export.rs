@@ -40,6 +40,8 @@ pub struct ExportOptions {
     pub types: Vec<String>,
     /// Only what changed.
     pub since: Since,
+    /// The server's FHIR version, where the user says it.
+    pub fhir_version: Option<FhirVersion>,
     /// Files that are downloaded at a time.
     pub parallel: usize,
     /// How the run works.
@@ -59,9 +61,15 @@ pub async fn export(
     options: &ExportOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Report>> {
-    let scope = scope(options, identity)?;
-    let warnings = check_server(client).await?;
-    let lake = Lake::admit(location, identity).await?;
+    let (version, warnings) = check_server(client, options.fhir_version).await?;
+    let identity = identity.clone().of_version(version);
+    let scope = scope(options)?;
+    if version.is_some() {
+        // Before the lake's folder is made.
+        check_types(&scope, Definitions::of(identity.fhir_version()))?;
+    }
+    let lake = Lake::admit(location, &identity).await?;
+    check_types(&scope, lake.definitions())?;
     let _lease = run::lease(&lake.root, &plan::pipeline_of(&options.level)).await?;
     let mut reports = Vec::new();
     let mut run = begin(&lake, client, options, scope, &mut reports, observer).await?;
@@ -90,17 +98,20 @@ fn is_lost(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::JobGone | ErrorKind::JobFailed)
 }
 
-fn scope(options: &ExportOptions, identity: &Identity) -> Result<Scope> {
+fn check_types(scope: &Scope, definitions: &Definitions) -> Result<()> {
+    match scope.types.iter().find(|name| !definitions.is_resource(name)) {
+        None => Ok(()),
+        Some(unknown) => Err(Error::Refused(format!(
+            "{unknown} is no resource type of FHIR {}: names are written as in `Patient`",
+            definitions.version().number()
+        ))),
+    }
+}
+
+fn scope(options: &ExportOptions) -> Result<Scope> {
     let mut types = options.types.clone();
     types.sort();
     types.dedup();
-    let definitions = Definitions::of(identity.fhir_version());
-    if let Some(unknown) = types.iter().find(|name| !definitions.is_resource(name)) {
-        return Err(Error::Refused(format!(
-            "{unknown} is no resource type of FHIR {}: names are written as in `Patient`",
-            definitions.version().number()
-        )));
-    }
     let since = match &options.since {
         Since::Watermark => None,
         Since::Full => Some(FULL.to_owned()),
@@ -125,27 +136,45 @@ fn is_fhir_instant(text: &str) -> bool {
     text.contains('T') && parse_instant(text).is_some() && chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
 
-/// Reads what the server says of itself. Returns what the user should know.
-async fn check_server(client: &BulkClient) -> Result<Vec<String>> {
+/// Reads what the server says of itself. Returns its FHIR version, where that is known, and what the user should know.
+async fn check_server(
+    client: &BulkClient,
+    asked: Option<FhirVersion>,
+) -> Result<(Option<FhirVersion>, Vec<String>)> {
     let Capability { fhir_version, .. } = match client.capability().await {
         Ok(capability) => capability,
         // A server may hide its metadata; one that cannot be reached, or wants another token, will not export.
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Protocol) =>
         {
-            return Ok(vec![format!(
-                "the server's metadata could not be read, FHIR 4.0.1 is assumed: {error}"
-            )]);
+            let assumed = asked
+                .map_or("that of the lake, else 4.0.1, is assumed", |_| "that of --fhir-version is taken");
+            let warning = format!(
+                "the server's metadata could not be read, its FHIR version is not known, and {assumed}: {error}"
+            );
+            return Ok((asked, vec![warning]));
         }
         Err(error) => return Err(error.into()),
     };
-    match FhirVersion::from_fhir_version(&fhir_version) {
-        Some(FhirVersion::R4) => Ok(Vec::new()),
-        _ => Err(Error::Refused(format!(
-            "{} speaks FHIR {fhir_version}; this build loads FHIR 4.0.1 (R4)",
+    let told = FhirVersion::from_fhir_version(&fhir_version);
+    match (told, asked) {
+        (Some(told), Some(asked)) if told != asked => Err(Error::Refused(format!(
+            "{} speaks FHIR {fhir_version}, and --fhir-version says {asked}: leave it out",
             redact(client.base())
         ))),
+        (Some(told), _) => Ok((Some(told), Vec::new())),
+        (None, _) => Err(Error::Refused(format!(
+            "{} speaks FHIR {fhir_version}; this program knows {}",
+            redact(client.base()),
+            known_versions()
+        ))),
     }
+}
+
+/// `4.0.1 (R4), …`.
+fn known_versions() -> String {
+    let versions = FhirVersion::ALL.iter().map(|version| format!("{} ({version})", version.number()));
+    versions.collect::<Vec<_>>().join(", ")
 }
 
 /// Continues the pipeline's unfinished run, or begins the next one.

@@ -1,18 +1,16 @@
 //! One run of `fhirlake ingest`: files that are here already → raw store → freeze → load.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::SecondsFormat;
-use fhir_arrow::scan;
-use fhir_bulk_client::{FileFacts, Manifest};
-use fhir_definitions::Definitions;
-use futures::{StreamExt, TryStreamExt};
+use fhir_bulk_client::Manifest;
 
+use super::copy::copy;
 use super::input::{Input, InputFile};
 use super::load::load;
 use super::plan::{ALL_TYPES, Scope};
-use super::progress::{Observer, Step};
+use super::progress::Observer;
 use super::report::Report;
 use super::run::{self, Run};
 use super::settings::Settings;
@@ -20,9 +18,6 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
 use crate::lake::identity::Identity;
-use crate::lake::ledger::{FileRow, RefusedFile};
-use crate::lake::own;
-use crate::raw::RawFile;
 use crate::raw::layout::{self, Section};
 use crate::raw::local::{self, LocalFile};
 
@@ -34,6 +29,8 @@ const INGEST: &str = "ingest";
 pub struct IngestOptions {
     /// Files and folders, in this order.
     pub paths: Vec<PathBuf>,
+    /// Whether the files are left where they are, and the lake refers to them.
+    pub reference: bool,
     /// How the run works.
     pub settings: Settings,
 }
@@ -67,7 +64,7 @@ pub async fn ingest(
     for batch in runs(batches) {
         let (run, finished) = begin(&lake, &options.settings, observer).await?;
         reports.extend(finished);
-        let input = copy(&lake, &run, &batch, &options.settings, observer).await?;
+        let input = receive(&lake, &run, &batch, options, observer).await?;
         reports.push(load(&lake, &run, &input, &options.settings, observer).await?);
     }
     Ok(reports)
@@ -145,96 +142,19 @@ async fn begin(lake: &Lake, settings: &Settings, observer: &dyn Observer) -> Res
     Ok((Run::begin(&lake.root, INGEST, &exports, scope, Vec::new()).await?, finished))
 }
 
-/// The hashes of the files whose every line an earlier run has taken. A file with a line that was refused is read again:
-/// what was wrong with it may be known better now, and is told again if it is not.
-async fn loaded(lake: &Lake) -> Result<HashSet<String>> {
-    let refused: HashSet<String> =
-        own::rows::<RefusedFile>(&lake.root).await?.into_iter().map(|row| row.raw_file).collect();
-    let files = own::rows::<FileRow>(&lake.root).await?;
-    let taken = files.into_iter().filter(|file| file.section == Section::Output.name());
-    Ok(taken.filter(|file| !refused.contains(&file.path)).map(|file| file.sha256).collect())
-}
-
-/// Copies the files into the raw store and freezes the run's input.
-async fn copy(
+/// Brings the files into the raw store and freezes the run's input.
+async fn receive(
     lake: &Lake,
     run: &Run,
     batch: &Batch,
-    settings: &Settings,
+    options: &IngestOptions,
     observer: &dyn Observer,
 ) -> Result<Input> {
-    let known = loaded(lake).await?;
-    let sizes = batch.files.iter().filter_map(|file| file.path.metadata().ok()).map(|found| found.len());
-    observer.begin(Step::Copy, Some(sizes.sum()));
     if let Some((content, _)) = &batch.manifest {
         lake.root.put(&layout::manifest(&run.plan.export_id, 0), content.clone()).await?;
     }
-    let mut numbers = HashMap::new();
-    let mut places = Vec::new();
-    for file in &batch.files {
-        let name = name_of(file, lake.definitions()).await?;
-        let n = numbers.entry((file.section.name(), name.clone())).or_insert(0);
-        let path = layout::file(&run.plan.export_id, file.section, &name, *n, settings.raw);
-        *n += 1;
-        places.push((file, name, path));
-    }
-    let files = futures::stream::iter(places)
-        .map(|(file, name, path)| copy_file(lake, file, name, path, &known, observer))
-        .buffered(settings.workers())
-        .try_collect()
-        .await?;
-    observer.end(Step::Copy);
+    let files = copy(lake, run, &batch.files, options, observer).await?;
     run.freeze(input(run, batch, files)).await
-}
-
-/// The type in a raw file's name: the file's own name says it, or else its first line.
-async fn name_of(file: &LocalFile, definitions: &Definitions) -> Result<String> {
-    match file.section {
-        Section::Deleted => return Ok("Bundle".to_owned()),
-        Section::Error => return Ok("OperationOutcome".to_owned()),
-        Section::Output => {}
-    }
-    if let Some(hint) = file.hint(definitions) {
-        return Ok(hint.to_owned());
-    }
-    let first = local::chunks(&file.path)?.next().await?.unwrap_or_default();
-    let line = first.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(scan(line).map_or_else(|_| "Resource".to_owned(), |header| header.resource_type.into_owned()))
-}
-
-/// Copies one file, unless its bytes were loaded before.
-async fn copy_file(
-    lake: &Lake,
-    file: &LocalFile,
-    name: String,
-    path: String,
-    known: &HashSet<String>,
-    observer: &dyn Observer,
-) -> Result<InputFile> {
-    let mut chunks = local::chunks(&file.path)?;
-    let mut raw = RawFile::create(&lake.root, &path).await?;
-    loop {
-        match chunks.next().await {
-            Ok(Some(bytes)) => raw.write(&bytes).await?,
-            Ok(None) => break,
-            Err(error) => {
-                raw.abort().await;
-                return Err(error);
-            }
-        }
-    }
-    // The same words of a deletion or of an error mean something else each time that they are said.
-    let loaded_before = |facts: &FileFacts| file.section == Section::Output && known.contains(&facts.sha256);
-    let facts = raw.finish_if(|facts| !loaded_before(facts)).await?;
-    observer.advance(Step::Copy, file.path.metadata().map_or(0, |found| found.len()));
-    let copied = InputFile {
-        name,
-        // The folders above it may be named after a patient.
-        url: file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        loaded_before: loaded_before(&facts.file),
-        ..InputFile::of(file.section, &path)
-    };
-    Ok(copied.with(facts))
 }
 
 /// Whether the first byte that is not blank opens an object (a byte order mark is for the line's check).

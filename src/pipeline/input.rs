@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::raw::layout::Section;
 use crate::raw::{Checkpoint, RawFacts};
 
 /// The frozen input of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// The oldest `transactionTime` of the run's manifests, literally.
     pub transaction_time: String,
@@ -62,9 +63,43 @@ pub struct InputFile {
     /// Places in it from which it can be read, besides its beginning.
     #[serde(default)]
     pub checkpoints: Vec<Checkpoint>,
+    /// How a file that was left where it is was found there.
+    #[serde(default)]
+    pub left: Option<LeftAt>,
     /// Whether an earlier run has loaded the same bytes: then it changes nothing, and is not kept again.
     #[serde(default)]
     pub loaded_before: bool,
+}
+
+/// What a file outside of the lake was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftAt {
+    /// Its bytes as they are stored.
+    pub size: u64,
+    /// When it was changed last, in nanoseconds since 1970.
+    pub modified: u128,
+}
+
+impl LeftAt {
+    /// What a file is now.
+    pub fn now(path: &str) -> Result<Self> {
+        let found = std::fs::metadata(path).map_err(Error::io("open", path))?;
+        let modified = found.modified().map_err(Error::io("open", path))?;
+        let since_1970 = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(Self { size: found.len(), modified: since_1970.as_nanos() })
+    }
+
+    /// Whether the file is still what it was.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where it is not.
+    pub fn check(&self, path: &str) -> Result<()> {
+        if Self::now(path).is_ok_and(|now| now == *self) {
+            return Ok(());
+        }
+        let reason = "it has changed since it was read: the lake refers to it and keeps no copy".to_owned();
+        Err(Error::Damaged { path: path.to_owned(), reason })
+    }
 }
 
 impl InputFile {
@@ -84,6 +119,7 @@ impl InputFile {
             retries: 0,
             since: None,
             checkpoints: Vec::new(),
+            left: None,
             loaded_before: false,
         }
     }

@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use delta_upsert::Workers;
+use delta_upsert::data_file::{FileNames, NewFile};
+use delta_upsert::upsert::{Change, Changed};
 use fhir_arrow::{Instant, parse_instant};
 use futures::{StreamExt, TryStreamExt};
 
@@ -18,16 +22,15 @@ use super::settings::Settings;
 use super::stage::{StagedRun, stage, stage_files};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::lake::data_file::{FileNames, NewFile};
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES};
-use crate::lake::ledger::{DeletionRow, FileRow, QuarantineRow, Recorded, record_tombstones};
+use crate::lake::ledger::{DeletionRow, FileRow, Recorded, record_tombstones};
 use crate::lake::members::{GroupPatients, MemberRow, record_members};
 use crate::lake::own::{self, OwnRow};
+use crate::lake::quarantine::{self, Leaving, QuarantineRow};
 use crate::lake::resource::{Origin, table_name};
 use crate::lake::stage::Staging;
-use crate::lake::upsert::{self, Change, Changed, Context};
+use crate::lake::upsert::{self, Context};
 use crate::raw::layout::{self, Section};
-use crate::workers::Workers;
 
 /// Loads the run's frozen input and finishes the run.
 ///
@@ -62,6 +65,9 @@ async fn load_input(
     let context = context(lake, run, settings, &recorded).await?;
     let staging = staging(lake, run, input, settings)?;
     let mut staged = stage(&context, settings, staging, input, observer).await?;
+    for file in &input.files {
+        file.left.as_ref().map_or(Ok(()), |left| left.check(&file.path))?;
+    }
     let changes = changes(lake, &mut staged, &deletions.rows).await?;
     let changed = write_tables(&context, changes, observer).await?;
     staged.tally.merge(deletions.tally);
@@ -72,7 +78,8 @@ async fn load_input(
     changed.iter().for_each(|(name, changed)| versions.note(name, changed.version));
     let clean = verdict.complete && staged.tally.all_refused() == 0;
     staged.quarantine.extend(quarantine(lake, run, &deletions.refused).await?);
-    record(lake, run, input, staged, clean, &mut versions).await?;
+    let expired = expired(&Exports::read(&lake.root).await?, settings.quarantine_retention);
+    record(lake, run, input, staged, clean, &expired, &mut versions).await?;
 
     let row = ExportRow {
         export_id: run.plan.export_id.clone(),
@@ -98,15 +105,20 @@ async fn load_input(
 
 /// Table → the version that holds all of the run.
 #[derive(Debug, Default)]
-struct Versions(BTreeMap<String, i64>);
+pub(super) struct Versions(pub BTreeMap<String, i64>);
 
 impl Versions {
-    fn note(&mut self, name: &str, version: Option<u64>) {
+    pub(super) fn note(&mut self, name: &str, version: Option<u64>) {
         self.0.extend(version.map(|version| (name.to_owned(), i64::try_from(version).unwrap_or(i64::MAX))));
     }
 }
 
-async fn context(lake: &Lake, run: &Run, settings: &Settings, recorded: &Recorded) -> Result<Context> {
+pub(super) async fn context(
+    lake: &Lake,
+    run: &Run,
+    settings: &Settings,
+    recorded: &Recorded,
+) -> Result<Context> {
     Ok(Context {
         lake: lake.clone(),
         run: run.stamp(),
@@ -124,10 +136,10 @@ fn staging(lake: &Lake, run: &Run, input: &Input, settings: &Settings) -> Result
         source: lake.identity.alias.clone(),
         export_id: run.plan.export_id.clone(),
         ingested_at: run.plan.started_at,
+        transaction_time: transaction_time(input)?,
     };
-    let files = stage_files(input, |name| lake.definitions().is_resource(name));
-    let limits = settings.stage_limits();
-    Ok(Staging::new(lake, run.stamp(), origin, files, transaction_time(input)?, limits))
+    let files = stage_files(input, origin, |name| lake.definitions().is_resource(name));
+    Ok(Staging::new(lake, run.stamp(), files, settings.stage_limits()))
 }
 
 /// Writes the lake's own tables: what came, what was refused, who belongs to the Group.
@@ -137,19 +149,34 @@ async fn record(
     input: &Input,
     staged: StagedRun,
     clean: bool,
+    expired: &Leaving,
     versions: &mut Versions,
 ) -> Result<()> {
     let stamp = run.stamp();
     versions.note(FileRow::TABLE, own::append(&lake.root, &stamp, &files(run, input)).await?);
-    let quarantined = own::append_files::<QuarantineRow>(&lake.root, &stamp, staged.quarantine).await?;
+    let quarantined = quarantine::update(&lake.root, &stamp, staged.quarantine, expired).await?;
     versions.note(QuarantineRow::TABLE, quarantined);
     if let Some(group_id) = run.plan.scope.group_id.clone() {
         let complete = input.complete && clean;
-        let came = GroupPatients { group_id, patients: staged.tally.patients, complete };
+        let came = GroupPatients {
+            pipeline: run.plan.pipeline.clone(),
+            group_id,
+            patients: staged.tally.patients,
+            complete,
+        };
         versions
             .note(MemberRow::TABLE, record_members(&lake.root, &stamp, &run.plan.export_id, &came).await?);
     }
     Ok(())
+}
+
+/// The lines whose time in quarantine is over.
+pub(super) fn expired(exports: &Exports, retention: Option<Duration>) -> Leaving {
+    let since =
+        retention.and_then(|retention| Utc::now().checked_sub_signed(TimeDelta::from_std(retention).ok()?));
+    let is_over = |row: &&ExportRow| since.is_some_and(|since| row.finished_at < since);
+    let runs = exports.0.iter().filter(is_over).map(|row| row.export_id.clone()).collect();
+    Leaving { runs, ..Leaving::default() }
 }
 
 /// Lines of deletions that were refused, as files of `_quarantine`.
@@ -183,7 +210,7 @@ async fn read(lake: &Lake, run: &Run, input: &Input) -> Result<Read> {
 }
 
 /// What each table gets: its staged files, and the tombstones that this run brings for it.
-async fn changes(
+pub(super) async fn changes(
     lake: &Lake,
     staged: &mut StagedRun,
     deletions: &[DeletionRow],
@@ -207,12 +234,12 @@ async fn changes(
     let changes = keys.finish().into_iter().map(|(name, keys)| {
         let staged = files.remove(&name).unwrap_or_default();
         let buries = buries.contains(&name);
-        (name, Change { staged, keys, buries })
+        (name, Change { staged, keys, indexed: Arc::default(), buries })
     });
     Ok(changes.collect())
 }
 
-async fn write_tables(
+pub(super) async fn write_tables(
     context: &Context,
     changes: BTreeMap<String, Change>,
     observer: &dyn Observer,

@@ -4,6 +4,7 @@
 //! One invariant: the commit point is the one commit to `_exports`. Everything before it can be done again by the same
 //! command after a kill at any instant, and gives the same tables.
 
+mod copy;
 pub mod deletions;
 pub mod export;
 pub mod ingest;
@@ -13,7 +14,9 @@ pub mod load;
 pub mod outcomes;
 pub mod plan;
 pub mod progress;
+pub mod rebuild;
 mod reconcile;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod settings;
@@ -24,5 +27,7 @@ pub mod status;
 pub use export::{ExportOptions, Since, export};
 pub use ingest::{IngestOptions, ingest};
 pub use progress::{Observer, Step};
+pub use rebuild::{RebuildOptions, rebuild};
+pub use replay::{ReplayOptions, replay};
 pub use report::Report;
 pub use settings::Settings;

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use delta_upsert::upsert::Changed;
+
 use super::input::{Input, InputFile};
 use super::load::signed;
 use super::run::Run;
@@ -12,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::lake::exports::TypeCounts;
 use crate::lake::resource::resource_type;
 use crate::lake::stage::Tally;
-use crate::lake::upsert::Changed;
 use crate::raw::layout::Section;
 
 /// What a run's counts say.

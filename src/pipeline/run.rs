@@ -4,6 +4,7 @@
 //! before it knew.
 
 use chrono::Utc;
+use delta_upsert::Stamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,7 +12,6 @@ use super::input::Input;
 use super::plan::{Job, Plan, Scope};
 use crate::error::{Error, Result};
 use crate::lake::exports::Exports;
-use crate::lake::table::RunStamp;
 use crate::storage::{Created, Lock, Root};
 
 /// Takes a pipeline for this process: two runs of one pipeline at once would take each other for interrupted ones.
@@ -46,6 +46,12 @@ impl Run {
             }
         }
         Ok(None)
+    }
+
+    /// A run by its number; `None` where there is none.
+    pub async fn open(root: &Root, pipeline: &str, seq: i64) -> Result<Option<Self>> {
+        let plan = read(root, &format!("{}/plan.json", folder(pipeline, seq))).await?;
+        Ok(plan.map(|plan| Self { root: root.clone(), plan, resumed: true }))
     }
 
     /// Begins the next run of a pipeline.
@@ -83,8 +89,8 @@ impl Run {
     }
 
     /// Its transaction in the tables.
-    pub fn stamp(&self) -> RunStamp {
-        RunStamp { pipeline: self.plan.pipeline.clone(), seq: self.plan.seq }
+    pub fn stamp(&self) -> Stamp {
+        Stamp { application: format!("fhirlake/{}", self.plan.pipeline), version: self.plan.seq }
     }
 
     /// Notes something under a name, unless it is noted already.

@@ -1,5 +1,7 @@
 //! How a run works: what is the same for every server and every kind of run.
 
+use std::time::Duration;
+
 use crate::lake::stage::Limits;
 use crate::raw::Encoding;
 
@@ -12,6 +14,8 @@ pub struct Settings {
     pub workers: usize,
     /// How raw files are kept.
     pub raw: Encoding,
+    /// How long lines stay in quarantine; for ever, where nothing is said.
+    pub quarantine_retention: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -20,6 +24,7 @@ impl Default for Settings {
             memory: 512 << 20,
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             raw: Encoding::default(),
+            quarantine_retention: None,
         }
     }
 }

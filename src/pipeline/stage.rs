@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use delta_upsert::Key;
+use delta_upsert::data_file::{NewFile, Parts};
+use delta_upsert::{Key, KeySet};
 use fhir_arrow::{Reader, parse_instant};
 use futures::{StreamExt, TryStreamExt};
 
@@ -12,10 +13,9 @@ use super::progress::{Observer, Step};
 use super::settings::Settings;
 use super::splits::{Split, splits};
 use crate::error::Result;
-use crate::lake::data_file::{NewFile, Parts};
-use crate::lake::resource::table_name;
+use crate::lake::resource::{Origin, table_name};
 use crate::lake::stage::{StageFile, Staged, StagedFile, Stager, Staging, Tally};
-use crate::lake::upsert::{Context, Dropped, Filter, KeySet};
+use crate::lake::upsert::{Context, Dropped, Filter};
 use crate::raw::layout::Section;
 use crate::raw::{Block, Blocks, RawSource};
 
@@ -35,12 +35,14 @@ pub struct StagedRun {
 }
 
 /// The run's raw files, as far as staging is concerned.
-pub fn stage_files(input: &Input, is_type: impl Fn(&str) -> bool) -> Vec<StageFile> {
+pub fn stage_files(input: &Input, origin: Origin, is_type: impl Fn(&str) -> bool) -> Vec<StageFile> {
+    let origin = Arc::new(origin);
     let of = |file: &InputFile| StageFile {
         name: file.path.as_str().into(),
         resource_type: file.resource_type.clone(),
         hint: Some(file.name.clone()).filter(|name| is_type(name)),
         since: file.since.as_deref().and_then(parse_instant),
+        origin: Arc::clone(&origin),
     };
     input.files.iter().map(of).collect()
 }
@@ -54,7 +56,11 @@ pub async fn stage(
     observer: &dyn Observer,
 ) -> Result<StagedRun> {
     let splits = splits(&input.files, context.workers.count());
-    let filter = Filter::open(context, tables(context, &staging, input).await?).await?;
+    let filter = match &staging.only {
+        // They are replaced as a whole.
+        Some(replaced) => Filter::none(context, replaced).await?,
+        None => Filter::open(context, tables(context, &staging, input).await?).await?,
+    };
     staging.done.clone_from(filter.done());
     let mut tally = Tally::default();
     if !filter.is_empty() {
@@ -106,7 +112,6 @@ async fn look(
     observer.begin(Step::Check, Some(splits.iter().map(|split| split.bytes).sum()));
     let filter = Arc::new(filter);
     let looked = Arc::new(Mutex::new(KeySet::new(settings.keys())));
-    let time = staging.transaction_time;
     futures::stream::iter(splits)
         .map(|split| async {
             let mut reader = Reader::default();
@@ -116,7 +121,7 @@ async fn look(
                 let length = block.bytes.len() as u64;
                 let mut used = std::mem::take(&mut reader);
                 reader = crate::busy(move || {
-                    let found = filter.look(&mut used, file, &of, &block, time);
+                    let found = filter.look(&mut used, file, &of, &block);
                     let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
                     for (name, keys) in found.keys {
                         looked.extend(&name, keys)?;
@@ -147,7 +152,7 @@ async fn stage_split(
     observer: &dyn Observer,
 ) -> Result<()> {
     let mut stager = Some(Stager::new(staging));
-    let mut parts = Parts::new(&context.lake.root);
+    let mut parts = Parts::new(&context.lake.root.table("_quarantine")?);
     each_block(context, settings, staging, &split, async |file, block| {
         let Some(mut at_work) = stager.take() else { return Ok(()) };
         let (length, collected) = (block.bytes.len() as u64, Arc::clone(collected));
@@ -170,11 +175,11 @@ async fn stage_split(
         collect(&collected, staged)?;
         Ok(last)
     });
-    parts.place(last.await?).await
+    Ok(parts.place(last.await?).await?)
 }
 
 /// Adds what a stager has made to that of the run.
-fn collect(collected: &Mutex<StagedRun>, staged: Staged) -> Result<()> {
+pub(super) fn collect(collected: &Mutex<StagedRun>, staged: Staged) -> Result<()> {
     let mut run = collected.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, files) in staged.tables {
         for StagedFile { file, keys } in files {

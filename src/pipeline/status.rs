@@ -9,7 +9,8 @@ use super::run::Run;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::lake::exports::{Exports, FINISHED};
-use crate::lake::table::{Table, missing};
+use crate::lake::rest;
+use crate::lake::table::{self, missing};
 
 /// A lake's state, as of its last finished run.
 #[derive(Debug, Clone, Serialize)]
@@ -39,6 +40,8 @@ pub struct TableStatus {
     pub rows: u64,
     /// Its version.
     pub version: i64,
+    /// Elements without a column, or values that their column cannot hold → how many values of it are in `__rest`.
+    pub rest: BTreeMap<String, u64>,
 }
 
 /// A pipeline.
@@ -63,9 +66,14 @@ pub async fn status(lake: &Lake) -> Result<Status> {
     let exports = Exports::read(&lake.root).await?;
     let mut tables = Vec::new();
     for (name, version) in exports.last().map(|run| run.table_versions.clone()).unwrap_or_default() {
-        let table = Table::open_at(&lake.root, &name, u64::try_from(version).ok()).await?;
+        let table = table::open_at(&lake.root, &name, u64::try_from(version).ok()).await?;
         let table = table.ok_or_else(|| missing(&name))?;
-        tables.push(TableStatus { name, rows: table.rows()?, version });
+        let rest = if name.trim_start_matches("_partial/").starts_with('_') {
+            BTreeMap::new()
+        } else {
+            rest::paths(&table, &lake.resource_table(&name)?.elements).await?
+        };
+        tables.push(TableStatus { name, rows: table.rows()?, version, rest });
     }
     let (mut pipelines, mut attention) = (Vec::new(), Vec::new());
     for name in lake.root.folders("_runs").await? {

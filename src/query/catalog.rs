@@ -12,17 +12,15 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::datasource::{ViewTable, empty::EmptyTable};
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SessionState;
-use fhir_definitions::Definitions;
 
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::ExportRow;
-use crate::lake::ledger::{DeletionRow, FileRow, QuarantineRow};
+use crate::lake::ledger::{DeletionRow, FileRow};
 use crate::lake::members::MemberRow;
 use crate::lake::own::OwnRow;
-use crate::lake::resource::ResourceTable;
-use crate::lake::table::{Table, missing};
-use crate::storage::Root;
+use crate::lake::quarantine::QuarantineRow;
+use crate::lake::table::{self, missing};
 use crate::views;
 
 /// The session's state, which outlives every statement and holds this schema.
@@ -30,8 +28,7 @@ type State = Weak<parking_lot::RwLock<SessionState>>;
 
 /// The tables and views of a lake.
 pub struct LakeSchema {
-    root: Root,
-    definitions: &'static Definitions,
+    lake: Lake,
     /// Table → version; none: the newest of each.
     versions: Option<BTreeMap<String, i64>>,
     state: State,
@@ -39,14 +36,14 @@ pub struct LakeSchema {
 
 impl fmt::Debug for LakeSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LakeSchema").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("LakeSchema").field("lake", &self.lake.root.location()).finish_non_exhaustive()
     }
 }
 
 impl LakeSchema {
     /// The lake's tables at these versions.
     pub fn new(lake: &Lake, versions: Option<BTreeMap<String, i64>>, state: State) -> Self {
-        Self { root: lake.root.clone(), definitions: lake.definitions(), versions, state }
+        Self { lake: lake.clone(), versions, state }
     }
 
     fn session(&self) -> SqlResult<SessionState> {
@@ -70,16 +67,16 @@ impl LakeSchema {
             Some(None) => return Ok(None),
             Some(Some(version)) => u64::try_from(*version).ok(),
         };
-        let Some(table) = Table::open_at(&self.root, name, version).await? else {
+        let Some(table) = table::open_at(&self.lake.root, name, version).await? else {
             return pinned.map_or(Ok(None), |_| Err(missing(name)));
         };
         let state = self.session().map_err(|e| super::session::query_error(&e))?;
-        table.provider(&state).await.map(Some)
+        table::provider(&table, &state).await.map(Some)
     }
 
     fn empty(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let schema = if self.definitions.is_resource(name) {
-            Some(ResourceTable::new(self.definitions, name)?.columns)
+        let schema = if self.lake.definitions().is_resource(name) {
+            Some(self.lake.resource_table(name)?.columns)
         } else {
             own_tables().into_iter().find(|(table, _)| *table == name).map(|(_, schema)| Arc::new(schema()))
         };
@@ -104,7 +101,8 @@ fn own_tables() -> [(&'static str, Columns); 5] {
 impl SchemaProvider for LakeSchema {
     fn table_names(&self) -> Vec<String> {
         let own = own_tables().into_iter().map(|(name, _)| name.to_owned());
-        let views = views::all().iter().map(|view| view.name.clone());
+        let version = self.lake.definitions().version();
+        let views = views::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone());
         let stored = self.versions.iter().flat_map(BTreeMap::keys).cloned();
         let mut names: Vec<String> = own.chain(views).chain(stored).collect();
         names.sort();
@@ -114,6 +112,11 @@ impl SchemaProvider for LakeSchema {
 
     async fn table(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
         if let Some(view) = views::find(name) {
+            let version = self.lake.definitions().version();
+            if !view.is_of(version) {
+                let text = format!("the view {name} is not for FHIR {version}, which this lake holds");
+                return Err(DataFusionError::Plan(text));
+            }
             return self.view(view).await.map(Some);
         }
         let external = |error: Error| DataFusionError::External(Box::new(error));
@@ -125,7 +128,7 @@ impl SchemaProvider for LakeSchema {
 
     fn table_exist(&self, name: &str) -> bool {
         views::find(name).is_some()
-            || self.definitions.is_resource(name)
+            || self.lake.definitions().is_resource(name)
             || own_tables().iter().any(|(table, _)| *table == name)
     }
 }

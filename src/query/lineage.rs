@@ -1,8 +1,8 @@
 //! From a row back to its line.
 
-use arrow::array::{Array, Int64Array, StringArray};
+use arrow::array::{Array, AsArray, Int64Array, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Int64Type};
 use bytes::Bytes;
 use datafusion::prelude::{col, lit};
 
@@ -25,7 +25,7 @@ pub async fn raw_line(lake: &Lake, session: &Session, resource: &str) -> Result<
             Error::Refused(format!("{resource:?} is no resource: write TYPE/ID, as in Patient/123"))
         })?;
     let rows = session
-        .plan(&format!("SELECT id, __raw_file, __raw_offset, __raw_length FROM {resource_type}"))
+        .plan(&format!("SELECT id, __raw_file, __raw_offset, __raw_length, __row_hash FROM {resource_type}"))
         .await?
         .filter(col("id").eq(lit(id)))
         .map_err(|e| query_error(&e))?;
@@ -47,5 +47,15 @@ pub async fn raw_line(lake: &Lake, session: &Session, resource: &str) -> Result<
         column.is_valid(0).then(|| u64::try_from(column.value(0)).ok()).flatten()
     };
     let (offset, length) = (number(2).ok_or_else(damaged)?, number(3).ok_or_else(damaged)?);
-    RawSource::open(&lake.root, file.value(0)).await?.read(offset..offset + length).await
+    let line = RawSource::open(&lake.root, file.value(0)).await?.read(offset..offset + length).await?;
+    if row.column(4).as_primitive_opt::<Int64Type>().map(|hash| hash.value(0))
+        == Some(fhir_arrow::row_hash(&line))
+    {
+        return Ok(line);
+    }
+    Err(Error::Damaged {
+        path: file.value(0).to_owned(),
+        reason: "it has changed since it was loaded: these are not the bytes that the row was made of"
+            .to_owned(),
+    })
 }

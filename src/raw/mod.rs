@@ -13,4 +13,4 @@ pub mod writer;
 pub use encoding::Encoding;
 pub use reader::{Block, Blocks, Line};
 pub use source::RawSource;
-pub use writer::{Checkpoint, RawFacts, RawFile};
+pub use writer::{Checkpoint, Passing, RawFacts, RawFile};

@@ -4,6 +4,8 @@
 
 use std::sync::LazyLock;
 
+use fhir_definitions::FhirVersion;
+
 use crate::error::{Error, Result};
 
 /// The files, in the order in which `views list` shows them.
@@ -23,6 +25,8 @@ pub struct View {
     pub name: String,
     /// What a row of it is.
     pub description: String,
+    /// The labels of the FHIR versions whose tables it reads.
+    pub fhir: Vec<String>,
     /// A query of one number: how many rows it has, said without it.
     pub grain: String,
     /// Its columns.
@@ -55,6 +59,13 @@ pub fn find(name: &str) -> Option<&'static View> {
     all().iter().find(|view| view.name == name)
 }
 
+impl View {
+    /// Whether it reads the tables of a FHIR version.
+    pub fn is_of(&self, version: FhirVersion) -> bool {
+        self.fhir.iter().any(|label| label == version.label())
+    }
+}
+
 /// A view by its name, or an error that lists what there is.
 pub fn get(name: &str) -> Result<&'static View> {
     find(name).ok_or_else(|| {
@@ -75,6 +86,7 @@ fn parse(sql: &str) -> Option<View> {
     Some(View {
         name: value("name")?,
         description: value("description")?,
+        fhir: value("fhir")?.split(',').map(|label| label.trim().to_owned()).collect(),
         grain: value("grain")?,
         columns,
         sql: sql.to_owned(),
@@ -111,6 +123,6 @@ mod tests {
 
     #[test]
     fn a_file_without_a_grain_is_no_view() {
-        assert_eq!(parse("-- name: x\n-- description: y\n-- columns:\nSELECT 1"), None);
+        assert_eq!(parse("-- name: x\n-- description: y\n-- fhir: R4\n-- columns:\nSELECT 1"), None);
     }
 }

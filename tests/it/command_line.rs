@@ -20,9 +20,17 @@ fn said(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn help_says_what_there_is_with_examples() {
-    for command in
-        [&[][..], &["demo"], &["export"], &["ingest"], &["query"], &["status"], &["views"], &["raw"]]
-    {
+    for command in [
+        &[][..],
+        &["demo"],
+        &["export"],
+        &["ingest"],
+        &["query"],
+        &["status"],
+        &["views"],
+        &["raw"],
+        &["rebuild"],
+    ] {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let help = text(&fhirlake(&arguments).stdout);
         insta::assert_snapshot!(format!("help_{}", command.first().unwrap_or(&"fhirlake")), help);
@@ -77,6 +85,42 @@ fn quarantined_lines_are_exit_code_3() {
     let (code, error) = said(&["ingest", "--lake", &bench.lake("lake"), folder.to_str().unwrap()]);
     assert_eq!(code, Some(3));
     assert!(error.contains("_quarantine"), "{error}");
+}
+
+#[test]
+fn a_quarantined_line_is_listed_and_shown_as_fhir_says_it_and_as_it_came() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let bad = r#"{"resourceType":"Patient","id":"a b"}"#;
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &["{}", bad]);
+    fhirlake(&["ingest", "--lake", &lake, folder.to_str().unwrap()]);
+    let listed = fhirlake(&["quarantine", "list", "--lake", &lake, "--format", "json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(
+        (listed[1]["line_number"].as_i64(), listed[1]["issue_code"].as_str()),
+        (Some(2), Some("value"))
+    );
+    let place = format!("{}:2", listed[1]["raw_file"].as_str().unwrap());
+    let shown = fhirlake(&["quarantine", "show", "--lake", &lake, &place]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["issue"][0]["expression"][0], "Patient.id");
+    let line = fhirlake(&["quarantine", "show", "--lake", &lake, "--show", "line", &place]);
+    assert_eq!(text(&line.stdout), format!("{bad}\n"));
+    assert_eq!(said(&["quarantine", "show", "--lake", &lake, "raw/x:1"]).0, Some(2));
+}
+
+#[test]
+fn status_says_what_lives_in_rest() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let line = r#"{"resourceType":"Patient","id":"p","_birthDate":{"id":"b"},"address":[{"extension":[{"url":"x"}]},{"extension":[]}]}"#;
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &[line]);
+    fhirlake(&["ingest", "--lake", &lake, folder.to_str().unwrap()]);
+    let status = fhirlake(&["status", "--lake", &lake, "--format", "json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["tables"][0]["rest"], serde_json::json!({"_birthDate": 1, "address.extension": 2}));
+    let shown = text(&fhirlake(&["status", "--lake", &lake]).stdout);
+    assert!(shown.contains("Patient  address.extension                 2"), "{shown}");
 }
 
 #[test]

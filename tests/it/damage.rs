@@ -41,8 +41,11 @@ async fn a_raw_file_that_was_cut_short_blocks_the_run_until_it_is_given_up() {
     let bench = Bench::new();
     let lake = bench.lake("lake");
     let identity = fhirlake::lake::identity::Identity::of_files(None, None);
-    let options =
-        IngestOptions { paths: vec![bench.path("small-v1/Patient.ndjson")], settings: Settings::default() };
+    let options = IngestOptions {
+        paths: vec![bench.path("small-v1/Patient.ndjson")],
+        reference: false,
+        settings: Settings::default(),
+    };
     let cut = Cut(bench.path("lake/raw"));
     let blocked = pipeline::ingest(&lake, &identity, &options, &cut).await.unwrap_err();
     let Error::Blocked { path, .. } = &blocked else { panic!("{blocked}") };

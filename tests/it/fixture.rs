@@ -73,7 +73,12 @@ pub fn part() -> ExportOptions {
 }
 
 pub async fn ingest(lake: &str, paths: &[PathBuf]) -> fhirlake::Result<Report> {
-    let options = IngestOptions { paths: paths.to_vec(), settings: Settings::default() };
+    let settings = Settings::default();
+    ingest_with(lake, IngestOptions { paths: paths.to_vec(), reference: false, settings }).await
+}
+
+/// Ingests with settings of its own.
+pub async fn ingest_with(lake: &str, options: IngestOptions) -> fhirlake::Result<Report> {
     let mut reports = pipeline::ingest(lake, &Identity::of_files(None, None), &options, &Unwatched).await?;
     Ok(reports.pop().unwrap())
 }
@@ -83,6 +88,7 @@ pub fn system() -> ExportOptions {
         level: Level::System,
         types: Vec::new(),
         since: Since::Watermark,
+        fhir_version: None,
         parallel: 4,
         settings: Settings::default(),
     }

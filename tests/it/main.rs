@@ -9,6 +9,8 @@ mod export;
 mod fixture;
 mod ingest;
 mod quarantine;
+mod raw;
+mod rebuild;
 mod resume;
 mod tables;
 mod tidy;

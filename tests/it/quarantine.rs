@@ -1,6 +1,9 @@
 //! Lines that cannot become rows: kept with their bytes, place and reason, and the run goes on.
 
-use crate::fixture::{Bench, ask, ingest, one, write_lines};
+use fhirlake::pipeline::progress::Unwatched;
+use fhirlake::pipeline::{self, IngestOptions, ReplayOptions, Settings};
+
+use crate::fixture::{Bench, ask, ingest, ingest_with, one, write_lines};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_line_is_quarantined_with_its_bytes_place_and_reason() {
@@ -93,4 +96,43 @@ async fn a_file_without_one_readable_line_holds_the_watermark() {
         "{:?}",
         report.warnings
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_leaves_the_quarantine_when_its_time_is_over_and_its_raw_file_stays() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let bad = write_lines(&bench.path("bad"), "Patient.ndjson", &["{}", "nonsense"]);
+    let first = ingest(&lake, &[bad]).await.unwrap();
+    assert_eq!(one(&lake, "SELECT count(*) FROM _quarantine").await, "2");
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let worse = write_lines(&bench.path("worse"), "Patient.ndjson", &["[]x"]);
+    let settings =
+        Settings { quarantine_retention: Some(std::time::Duration::from_secs(1)), ..Settings::default() };
+    // The file's first byte is no brace, so that it is asked for by its folder.
+    ingest_with(&lake, IngestOptions { paths: vec![worse], reference: false, settings }).await.unwrap();
+    assert_eq!(
+        ask(&lake, "SELECT line_number, encode(content, 'hex') FROM _quarantine").await.unwrap(),
+        [["1", "5b5d78"]]
+    );
+    assert!(bench.path("lake/raw").join(&first.run.export_id).join("Patient.0.ndjson.zst").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_replayed_and_refused_again_is_in_quarantine_once() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let good = r#"{"resourceType":"Patient","id":"p"}"#;
+    let folder = write_lines(&bench.path("in"), "Patient.ndjson", &[good, "{}", "nonsense"]);
+    ingest(&lake, &[folder]).await.unwrap();
+    let before = ask(&lake, "SELECT * FROM _quarantine ORDER BY line_number").await.unwrap();
+    let options = ReplayOptions { runs: Vec::new(), types: Vec::new(), settings: Settings::default() };
+    let report = pipeline::replay(&lake, &options, &Unwatched).await.unwrap();
+    assert!(!report.is_clean());
+    let counts = &report.run.counts[0];
+    assert_eq!((counts.file_count, counts.inserted, counts.quarantined), (2, 0, 2));
+    assert_eq!(ask(&lake, "SELECT * FROM _quarantine ORDER BY line_number").await.unwrap(), before);
+    assert_eq!(one(&lake, "SELECT count(*) FROM Patient").await, "1");
+    let nothing = ReplayOptions { types: vec!["Claim".to_owned()], ..options };
+    assert!(matches!(pipeline::replay(&lake, &nothing, &Unwatched).await, Err(fhirlake::Error::Refused(_))));
 }

@@ -99,7 +99,11 @@ async fn an_ingest_of_changes_that_is_stopped_anywhere_continues_to_the_same_tab
         ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
         let stop = StopAt::new(step, times);
         let identity = Identity::of_files(None, None);
-        let options = IngestOptions { paths: vec![bench.part("small-v2")], settings: Settings::default() };
+        let options = IngestOptions {
+            paths: vec![bench.part("small-v2")],
+            reference: false,
+            settings: Settings::default(),
+        };
         tokio::select! {
             biased;
             () = stop.reached.notified() => {}

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, new_null_array};
+use delta_upsert::{Mode, Table, data_file};
 use fhir_arrow::unflatten;
 use fhir_definitions::Definitions;
 use fhirlake::lake::Lake;
-use fhirlake::lake::data_file;
 use fhirlake::lake::resource::ResourceTable;
-use fhirlake::lake::table::Table;
+use fhirlake::lake::table;
 use fhirlake::storage::Root;
 use futures::TryStreamExt;
 
@@ -19,7 +19,7 @@ async fn every_resource_type_has_a_table_that_delta_accepts() {
     let folder = tempfile::tempdir().unwrap();
     let root = Root::create(folder.path().to_str().unwrap()).unwrap();
     for name in Definitions::r4().resource_types() {
-        let spec = ResourceTable::new(Definitions::r4(), name).unwrap();
+        let spec = ResourceTable::new(Definitions::r4(), name, &[]).unwrap();
         let names: Vec<&str> = spec.columns.fields().iter().map(|field| field.name().as_str()).collect();
         assert_eq!(names[..3], ["resourceType", "id", "meta"], "{name}");
         let lineage = [
@@ -33,7 +33,10 @@ async fn every_resource_type_has_a_table_that_delta_accepts() {
             "__ingested_at",
         ];
         assert_eq!(names[names.len() - 8..], lineage, "{name}");
-        let table = Table::create(&root, name, &spec.columns, &spec.indexed).await.unwrap();
+        let table =
+            Table::create(&root.table(name).unwrap(), &spec.columns, &spec.indexed, Mode::DeletionVectors)
+                .await
+                .unwrap();
         assert_eq!((table.version(), table.rows().unwrap()), (0, 0), "{name}");
     }
 }
@@ -69,8 +72,8 @@ async fn every_row_leads_to_its_line_and_gives_its_resource_back() {
     let lake = Lake::open(&location).await.unwrap();
     let mut seen = 0;
     for name in tables(&location).await {
-        let spec = ResourceTable::new(Definitions::r4(), &name).unwrap();
-        let table = Table::open(&lake.root, &name).await.unwrap().unwrap();
+        let spec = ResourceTable::new(Definitions::r4(), &name, &[]).unwrap();
+        let table = table::open(&lake.root, &name).await.unwrap().unwrap();
         for file in table.files().unwrap() {
             let batches: Vec<RecordBatch> =
                 data_file::read(&table, &file, None).await.unwrap().try_collect().await.unwrap();

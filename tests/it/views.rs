@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, TimeUnit};
+use fhir_definitions::FhirVersion;
 use fhirlake::lake::Lake;
+use fhirlake::lake::identity::Identity;
 use fhirlake::query::{Pin, Session};
 use fhirlake::views;
 use sqllogictest::{DBOutput, DefaultColumnType, Runner};
 
-use crate::fixture::{Bench, export, group, ingest, one, rows, write_lines};
+use crate::fixture::{Bench, ask, export, group, ingest, one, rows, write_lines};
 
 /// A lake as sqllogictest asks it.
 struct Asked(Session);
@@ -70,6 +72,20 @@ async fn the_views_agree_with_another_engine_over_what_synthea_never_writes() {
     let edge = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edge");
     assert!(ingest(&lake, &[edge]).await.unwrap().is_clean());
     check(&lake, &slt_files("tests/views/edge")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_answers_in_the_fhir_versions_that_it_names_and_in_no_other() {
+    let bench = Bench::new();
+    for version in FhirVersion::ALL {
+        let lake = bench.lake(version.label());
+        let identity = Identity::of_files(None, None).of_version(Some(*version));
+        Lake::admit(&lake, &identity).await.unwrap().record_identity().await.unwrap();
+        for view in views::all() {
+            let answer = ask(&lake, &format!("SELECT count(*) FROM {}", view.name)).await;
+            assert_eq!(answer.is_ok(), view.is_of(*version), "{} in {version}: {answer:?}", view.name);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

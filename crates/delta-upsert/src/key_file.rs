@@ -174,7 +174,7 @@ impl KeyFile {
         let size = match store.head(path).await {
             Ok(found) => found.size,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(source) => return Err(Error::Store { path: path.to_string(), source }),
+            Err(source) => return Err(Error::store("read", path.as_ref())(source)),
         };
         let mut file = StoredFile::new(Arc::clone(store), path.clone(), size).with_page_index();
         let path = path.to_string();

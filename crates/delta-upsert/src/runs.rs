@@ -25,7 +25,7 @@ enum Run {
 }
 
 /// All keys of a change, sorted; they can be read as often as needed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SortedKeys {
     runs: Vec<Run>,
     count: u64,

@@ -98,6 +98,14 @@ pub enum SchemaError {
         /// The name that was asked for.
         name: String,
     },
+    /// A column that the configuration asks for and that cannot be.
+    #[error("{path} cannot be a column: {reason}")]
+    Unconfigurable {
+        /// The path, as configured: `address.extension`.
+        path: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// An element whose type or content reference leads nowhere: the definitions are damaged.
     #[error("the definition of {path} refers to {target}, which is not defined; regenerate the definitions")]
     Undefined {

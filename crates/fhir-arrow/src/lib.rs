@@ -34,6 +34,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod configured;
 mod error;
 mod flatten;
 mod instant;

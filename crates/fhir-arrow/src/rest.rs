@@ -28,7 +28,9 @@
 //! __rest   {"name":[null,{"period":{"id":"p"}}],"x":1}
 //! ```
 
-use crate::json::{Key, Value};
+use crate::json::{Key, Kind, Tape, Value};
+use crate::shape::{Item, Shape};
+use crate::{LineError, TableSchema};
 
 /// The name of the column.
 pub const COLUMN: &str = "__rest";
@@ -146,10 +148,70 @@ impl Rest {
     }
 }
 
+/// Tells of each value that a row's `__rest` holds: the path of its element, without positions (`address.extension`).
+///
+/// # Errors
+/// The text is no JSON object.
+pub fn for_each_path(schema: &TableSchema, rest: &str, mut of: impl FnMut(&str)) -> Result<(), LineError> {
+    let mut tape = Tape::default();
+    let document = tape.parse(rest.as_bytes())?;
+    walk(&schema.shape, document.root(), &mut String::new(), &mut of);
+    Ok(())
+}
+
+fn walk(shape: &Shape, object: Value<'_>, path: &mut String, of: &mut impl FnMut(&str)) {
+    for (key, value) in object.members() {
+        let length = path.len();
+        if length > 0 {
+            path.push('.');
+        }
+        let name = key.name();
+        // Nobody knows what a name is that FHIR could not have: it may be data.
+        let plain = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        path.push_str(if plain { &name } else { "?" });
+        let member = shape.names.find(key.hash(), &name).and_then(|at| shape.members.get(usize::from(at)));
+        match member.map(|member| &member.item) {
+            Some(Item::Object(within)) if value.kind() == Kind::Object => walk(within, value, path, of),
+            Some(Item::Object(within)) if value.kind() == Kind::Array => {
+                for value in value.elements() {
+                    match value.kind() {
+                        Kind::Object => walk(within, value, path, of),
+                        Kind::Null => {}
+                        _ => of(path),
+                    }
+                }
+            }
+            _ => of(path),
+        }
+        path.truncate(length);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use fhir_definitions::Definitions;
+
     use super::*;
-    use crate::json::Tape;
+
+    #[test]
+    fn the_paths_of_what_has_no_column_have_no_positions_and_no_data() {
+        let schema = TableSchema::new(Definitions::r4(), "Patient").unwrap();
+        let rest = r#"{"_birthDate":{"id":"b"},"address":[null,{"extension":[1,2]},{"extension":[3]},7],"John Doe":1,
+            "name":[{"period":{"id":"p"}}],"gender":5}"#;
+        let mut paths = Vec::new();
+        for_each_path(&schema, rest, |path| paths.push(path.to_owned())).unwrap();
+        let expected = [
+            "_birthDate",
+            "address.extension",
+            "address.extension",
+            "address",
+            "?",
+            "name.period.id",
+            "gender",
+        ];
+        assert_eq!(paths, expected);
+        assert!(for_each_path(&schema, "nonsense", |_| {}).is_err());
+    }
 
     #[test]
     fn what_is_around_a_value_is_written_with_its_positions() {

@@ -9,6 +9,8 @@
 //! * of a Reference's `identifier`, all but `system` and `value`;
 //! * siblings of primitives, `_birthDate`.
 //!
+//! Some of them can have columns by configuration ([`TableSchema::with_columns`]).
+//!
 //! An open choice (`value[x]` of any type: in ElementDefinition, Parameters, Task.input, …) is one column of the
 //! element's name without `[x]`. It holds the JSON text of an object with the member that was chosen, such as
 //! `{"valueString":"a"}`. A resource within the resource (`contained`, `Bundle.entry.resource`) is JSON text.
@@ -20,6 +22,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use fhir_definitions::{Definitions, Element, Max, TypeKind};
 
 use crate::SchemaError;
+use crate::configured::with_column;
 use crate::json::Names;
 use crate::primitive::Leaf;
 use crate::rest;
@@ -42,6 +45,29 @@ impl TableSchema {
     /// # Errors
     /// [`SchemaError::UnknownType`] if the FHIR version has no such resource type.
     pub fn new(definitions: &Definitions, resource_type: &str) -> Result<Self, SchemaError> {
+        Self::with_columns(definitions, resource_type, &[])
+    }
+
+    /// The same with columns for elements that have none by these rules, each by its path below the resource:
+    /// siblings of primitives (`_birthDate`, `name._given`) and extensions (`address.extension`, `modifierExtension`).
+    ///
+    /// # Errors
+    /// [`SchemaError::Unconfigurable`] for any other path, besides those of [`new`](Self::new).
+    ///
+    /// ```
+    /// use fhir_arrow::TableSchema;
+    /// use fhir_definitions::Definitions;
+    ///
+    /// let columns = ["_birthDate".to_owned(), "address.extension".to_owned()];
+    /// let schema = TableSchema::with_columns(Definitions::r4(), "Patient", &columns)?;
+    /// assert!(schema.arrow().field_with_name("_birthDate").is_ok());
+    /// # Ok::<(), fhir_arrow::SchemaError>(())
+    /// ```
+    pub fn with_columns(
+        definitions: &Definitions,
+        resource_type: &str,
+        configured: &[String],
+    ) -> Result<Self, SchemaError> {
         let definition = definitions
             .definition(resource_type)
             .filter(|_| definitions.is_resource(resource_type))
@@ -52,7 +78,12 @@ impl TableSchema {
         let mut columns = Columns::new(definitions);
         let mut members = vec![Member::one("resourceType", Item::Leaf(Leaf::Text))];
         members.extend(columns.members(resource_type, &definition.elements, Level::Resource)?);
-        let shape = Shape::new(members);
+        let mut shape = Shape::new(members);
+        if let Some(extension) = columns.extension_named("extension")? {
+            for path in configured {
+                shape = with_column(&shape, path, &extension)?;
+            }
+        }
 
         let mut fields: Vec<_> = shape.fields.iter().cloned().collect();
         if let Some(first) = fields.first_mut() {
@@ -135,7 +166,7 @@ impl<'d> Columns<'d> {
         for element in elements {
             match (element.name.as_str(), level) {
                 ("modifierExtension", _) | ("id" | "extension", Level::Inside) => {}
-                ("extension", Level::Resource) => members.extend(self.extension(element)?),
+                ("extension", Level::Resource) => members.extend(self.extension_named(&element.name)?),
                 _ => self.element(&format!("{path}.{}", element.name), element, &mut members)?,
             }
         }
@@ -234,7 +265,7 @@ impl<'d> Columns<'d> {
     }
 
     /// The member of a resource's extensions, and of the extensions in them.
-    fn extension(&mut self, element: &'d Element) -> Result<Option<Member>, SchemaError> {
+    fn extension_named(&mut self, name: &str) -> Result<Option<Member>, SchemaError> {
         let Some(definition) = self.definitions.definition("Extension") else { return Ok(None) };
         let mut level: Option<Member> = None;
         for _ in 0..2 {
@@ -247,7 +278,7 @@ impl<'d> Columns<'d> {
             }
             members.extend(level);
             let shape = Item::Object(Arc::new(Shape::new(members)));
-            level = Some(Member { many: true, ..Member::one(element.name.clone(), shape) });
+            level = Some(Member { many: true, ..Member::one(name, shape) });
         }
         Ok(level)
     }

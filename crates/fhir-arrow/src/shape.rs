@@ -18,7 +18,7 @@ pub(crate) struct Shape {
 }
 
 /// An element that has columns.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Member {
     /// Its name in JSON, and that of its column.
     pub(crate) name: String,

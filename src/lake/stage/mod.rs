@@ -14,7 +14,8 @@ mod tally;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use delta_upsert::{Key, RoaringBitmap};
+use delta_upsert::data_file::{FileNames, NewFile, Part};
+use delta_upsert::{Key, RoaringBitmap, Stamp};
 use fhir_arrow::{Instant, IssueCode, LineError, Reader, Resource, ServerBase};
 use fhir_definitions::Definitions;
 
@@ -23,9 +24,7 @@ pub use self::tally::Tally;
 use self::refusals::Refusals;
 use self::rows::Rows;
 use super::Lake;
-use super::data_file::{FileNames, NewFile, Part};
 use super::resource::{Origin, ResourceTable, table_name};
-use super::table::RunStamp;
 use crate::error::Result;
 use crate::raw::{Block, Line};
 
@@ -40,6 +39,8 @@ pub struct StageFile {
     pub hint: Option<String>,
     /// `_since` of the request that brought it.
     pub since: Option<Instant>,
+    /// What its rows have in common.
+    pub origin: Arc<Origin>,
 }
 
 /// How much memory a stager may take.
@@ -64,15 +65,13 @@ pub struct Staging {
     /// The lake.
     pub lake: Lake,
     /// The run.
-    pub run: RunStamp,
-    /// What the run's rows have in common.
-    pub origin: Origin,
+    pub run: Stamp,
     /// The raw files of the run, in the order of its input.
     pub files: Vec<StageFile>,
-    /// When the server took the snapshot that the run brings.
-    pub transaction_time: Instant,
     /// Raw file → the numbers of lines that would change nothing.
     pub dropped: HashMap<u32, RoaringBitmap>,
+    /// The tables that are replaced as a whole; none, where rows are added to those that are there.
+    pub only: Option<BTreeSet<String>>,
     /// Tables that have the run's commit already: their lines are looked at, and not staged again.
     pub done: BTreeSet<String>,
     /// The names of the files that are made.
@@ -84,22 +83,14 @@ pub struct Staging {
 
 impl Staging {
     /// Prepares the staging of a run, of which nothing is dropped and no table done.
-    pub fn new(
-        lake: &Lake,
-        run: RunStamp,
-        origin: Origin,
-        files: Vec<StageFile>,
-        transaction_time: Instant,
-        limits: Limits,
-    ) -> Self {
+    pub fn new(lake: &Lake, run: Stamp, files: Vec<StageFile>, limits: Limits) -> Self {
         let names = FileNames::new(&run);
         Self {
             lake: lake.clone(),
             run,
-            origin,
             files,
-            transaction_time,
             dropped: HashMap::new(),
+            only: None,
             done: BTreeSet::new(),
             names,
             limits,
@@ -113,7 +104,7 @@ impl Staging {
         if let Some(table) = tables.get(name) {
             return Ok(Arc::clone(table));
         }
-        let table = Arc::new(ResourceTable::new(self.lake.definitions(), name)?);
+        let table = Arc::new(self.lake.resource_table(name)?);
         tables.insert(name.to_owned(), Arc::clone(&table));
         Ok(table)
     }
@@ -236,12 +227,20 @@ impl Stager {
         }
         self.staged.tally.resource(&header, of.since);
         let name = table_name(&header.resource_type, header.subsetted);
+        if staging.only.as_ref().is_some_and(|only| !only.contains(&name)) {
+            return Ok(None);
+        }
         if !self.rows.contains_key(&name) {
-            let rows = Rows::new(staging.table(&name)?, self.base.clone(), !staging.done.contains(&name));
+            let rows = Rows::new(
+                staging.table(&name)?,
+                staging.lake.root.table(&name)?,
+                self.base.clone(),
+                !staging.done.contains(&name),
+            );
             self.rows.insert(name.clone(), rows);
         }
         let Some(rows) = self.rows.get_mut(&name) else { return Ok(None) };
-        if let Err(error) = rows.append(staging, file, line, resource, &header) {
+        if let Err(error) = rows.append(of, file, line, resource, &header) {
             let known = Some((header.resource_type.to_string(), header.id.to_string()));
             return Ok(Some(Refused { error, known }));
         }
@@ -261,7 +260,7 @@ impl Stager {
         let counted = resource_type.is_some();
         let resource_type = resource_type.or_else(|| of.resource_type.clone()).or_else(|| of.hint.clone());
         self.staged.tally.refused(file, resource_type.as_deref(), counted, line, &error);
-        self.refusals.push(staging, &of.name, line, resource_type, id, &error);
+        self.refusals.push(of, line, resource_type, id, &error);
     }
 
     /// Gives memory back: the file with the most rows in work ends its row group, and again.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use delta_upsert::data_file::{DataFileWriter, NewFile, Part};
 use fhir_arrow::LineError;
 
-use super::Staging;
+use super::{StageFile, Staging};
 use crate::error::Result;
-use crate::lake::data_file::{DataFileWriter, NewFile, Part};
-use crate::lake::ledger::QuarantineRow;
 use crate::lake::own::{self, OwnRow};
+use crate::lake::quarantine::QuarantineRow;
 use crate::raw::Line;
 
 /// Bytes of refused lines that are written at a time.
@@ -28,14 +28,13 @@ impl Refusals {
     /// Takes a refused line.
     pub fn push(
         &mut self,
-        staging: &Staging,
-        file: &str,
+        of: &StageFile,
         line: &Line<'_>,
         resource_type: Option<String>,
         id: Option<String>,
         error: &LineError,
     ) {
-        let row = QuarantineRow::new(&staging.origin.export_id, file, line, resource_type, id, error);
+        let row = QuarantineRow::new(&of.origin.export_id, &of.name, line, resource_type, id, error);
         self.waiting_bytes += row.content.as_ref().map_or(0, Vec::len);
         self.waiting.push(row);
     }
@@ -89,8 +88,9 @@ impl Refusals {
                     open
                 }
                 None => {
-                    let name = staging.names.next();
-                    DataFileWriter::begin(QuarantineRow::TABLE, name, &batch, Arc::default())?
+                    let (name, place) =
+                        (staging.names.next(), staging.lake.root.table(QuarantineRow::TABLE)?);
+                    DataFileWriter::begin(&place, name, &batch, Arc::default())?
                 }
             };
             open.end_group()?;

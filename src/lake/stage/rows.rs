@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use delta_upsert::{Existing, IdHash, Key, KeyFileBuilder};
+use delta_upsert::data_file::{DataFileWriter, Part};
+use delta_upsert::{Existing, IdHash, Key, KeyFileBuilder, Place};
 use fhir_arrow::{Flattener, Header, LineError, Resource, ServerBase, row_hash};
 
-use super::{FILE_ROWS, StagedFile, Staging};
+use super::{FILE_ROWS, StageFile, StagedFile, Staging};
 use crate::error::{Error, Result};
-use crate::lake::data_file::{DataFileWriter, Part};
 use crate::lake::keys;
 use crate::lake::resource::{Lineage, ResourceTable};
 use crate::raw::Line;
@@ -18,6 +18,7 @@ use crate::raw::Line;
 /// The rows of a table that are being staged.
 pub struct Rows {
     table: Arc<ResourceTable>,
+    place: Place,
     /// Whether rows become files; otherwise they are only looked at.
     kept: bool,
     flattener: Flattener,
@@ -30,10 +31,11 @@ pub struct Rows {
 
 impl Rows {
     /// No rows yet.
-    pub fn new(table: Arc<ResourceTable>, base: Option<ServerBase>, kept: bool) -> Self {
+    pub fn new(table: Arc<ResourceTable>, place: Place, base: Option<ServerBase>, kept: bool) -> Self {
         Self {
             flattener: Flattener::new(Arc::clone(&table.elements), base),
             table,
+            place,
             kept,
             lineage: Lineage::default(),
             waiting_bytes: 0,
@@ -60,7 +62,7 @@ impl Rows {
     /// Makes a row of a line.
     pub fn append(
         &mut self,
-        staging: &Staging,
+        of: &StageFile,
         file: u32,
         line: &Line<'_>,
         resource: &Resource<'_>,
@@ -69,13 +71,11 @@ impl Rows {
         self.flattener.append_resource(resource, line.bytes.len())?;
         let length = line.bytes.len() as u64;
         let hash = row_hash(line.bytes);
-        if let Some(of) = staging.files.get(file as usize) {
-            self.lineage.push(Arc::clone(&of.name), line.offset, length, hash);
-        }
+        self.lineage.push(Arc::clone(&of.origin), Arc::clone(&of.name), line.offset, length, hash);
         self.waiting_bytes += length;
         self.keys.push(Key {
             id: IdHash::of(&header.id),
-            version: keys::version(header.last_updated, staging.transaction_time),
+            version: keys::version(header.last_updated, of.origin.transaction_time),
             place: place(file, line.number),
             row_hash: hash,
             file: 0,
@@ -96,7 +96,7 @@ impl Rows {
             self.keys.clear();
             return Ok(None);
         }
-        let batch = lineage.attach(&elements, &staging.origin)?;
+        let batch = lineage.attach(&elements)?;
         let before = self.open.take();
         let fits = |writer: &DataFileWriter| {
             batch.schema_ref().fields().iter().all(|field| writer.schema().index_of(field.name()).is_ok())
@@ -144,7 +144,7 @@ impl Rows {
 
     fn begin(&self, staging: &Staging, first: &RecordBatch) -> Result<DataFileWriter> {
         let indexed = Arc::clone(&self.table.indexed);
-        DataFileWriter::begin(&self.table.name, staging.names.next(), first, indexed)
+        Ok(DataFileWriter::begin(&self.place, staging.names.next(), first, indexed)?)
     }
 
     fn pad(&self, batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch> {
@@ -160,7 +160,7 @@ impl Rows {
         parts.push(part);
         let mut builder = KeyFileBuilder::default();
         keys.iter().for_each(|key| builder.push(Existing::from(key)));
-        let path = keys::path(&self.table.name, file.path());
+        let path = self.place.key_file(file.path());
         parts.push(Part { path, bytes: builder.finish()?.into(), last: true });
         Ok(StagedFile { file, keys })
     }

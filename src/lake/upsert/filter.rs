@@ -5,21 +5,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use delta_upsert::{Existing, IdHash, Key, KeyFile, RoaringBitmap};
-use fhir_arrow::{Header, Instant, Reader, row_hash};
+use delta_upsert::{Existing, IdHash, Key, KeyFile, KeySet, RoaringBitmap};
+use fhir_arrow::{Header, Reader, row_hash};
 
-use super::{Context, KeySet};
+use super::{Context, keys_of};
 use crate::error::Result;
 use crate::lake::keys;
 use crate::lake::resource::{resource_type, table_name};
 use crate::lake::stage::{StageFile, Tally};
-use crate::lake::table::Table;
+use crate::lake::table;
 use crate::raw::Block;
 
 /// The tables that have rows, with their keys.
 #[derive(Debug, Default)]
 pub struct Filter {
-    tables: HashMap<String, Vec<KeyFile>>,
+    /// Keys of data files, each with the rows that are no longer in the table.
+    tables: HashMap<String, Vec<(KeyFile, RoaringBitmap)>>,
     done: BTreeSet<String>,
 }
 
@@ -44,17 +45,32 @@ impl Filter {
     pub async fn open(context: &Context, names: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut filter = Self::default();
         for name in names {
-            let Some(table) = Table::open(&context.lake.root, &name).await? else { continue };
+            let Some(table) = table::open(&context.lake.root, &name).await? else { continue };
             if table.done_by(&context.run).await? {
                 filter.done.insert(name);
                 continue;
             }
             let mut files = Vec::new();
             for file in table.files()? {
-                files.push(keys::of(&context.lake.root, &table, &file, &context.transaction_times).await?);
+                let removed = delta_upsert::removed(&table, &file).await?;
+                files.push((keys_of(context, &table, &file).await?, removed));
             }
             if !files.is_empty() {
                 filter.tables.insert(name, files);
+            }
+        }
+        Ok(filter)
+    }
+
+    /// No filter: every line is staged, but for those of tables that have the run's commit already.
+    pub async fn none(context: &Context, names: &BTreeSet<String>) -> Result<Self> {
+        let mut filter = Self::default();
+        for name in names {
+            let table = table::open(&context.lake.root, name).await?;
+            if let Some(table) = table
+                && table.done_by(&context.run).await?
+            {
+                filter.done.insert(name.clone());
             }
         }
         Ok(filter)
@@ -71,14 +87,7 @@ impl Filter {
     }
 
     /// Looks at the lines of a block.
-    pub fn look(
-        &self,
-        reader: &mut Reader,
-        file: u32,
-        of: &StageFile,
-        block: &Block,
-        transaction_time: Instant,
-    ) -> Looked {
+    pub fn look(&self, reader: &mut Reader, file: u32, of: &StageFile, block: &Block) -> Looked {
         let mut looked = Looked::default();
         for line in block.lines() {
             let Ok(resource) = reader.read(line.bytes) else { continue };
@@ -88,7 +97,7 @@ impl Filter {
             else {
                 continue;
             };
-            let version = keys::version(header.last_updated, transaction_time);
+            let version = keys::version(header.last_updated, of.origin.transaction_time);
             let id = IdHash::of(&header.id);
             let key = Key { id, version, place: 0, row_hash: row_hash(line.bytes), file, row };
             looked.keys.entry(name).or_default().push(key);
@@ -111,7 +120,7 @@ impl Filter {
             let lines = &mut dropped.lines;
             for chunk in keys.chunks(context.chunk)? {
                 let chunk = chunk?;
-                for file in files {
+                for (file, removed) in files {
                     let meet = |of_id: &[Key], existing: Existing| {
                         for key in of_id {
                             if key.row_hash == existing.row_hash || key.version < existing.version {
@@ -119,7 +128,7 @@ impl Filter {
                             }
                         }
                     };
-                    file.join(&chunk, None, meet).await?;
+                    file.join(&chunk, Some(removed), meet).await?;
                 }
             }
         }

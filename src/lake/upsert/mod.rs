@@ -1,35 +1,21 @@
-//! The upsert of one resource type's table: resolve → rewrite → commit, and again after a lost race.
-//!
-//! One invariant: what a run makes of a table is a function of its frozen input and of the table's version; a run that is
-//! killed and started again finds its commit by the transaction and does nothing twice.
-//!
-//! The new rows are staged before, and a resolution says of each whether it stands, and which row of the table it takes
-//! the place of. The mechanism is copy-on-write: a data file that holds rows which go is written again without them.
-//! `MERGE` of the Delta library is not used: it loses data where nested schemas differ.
+//! The upsert of the resource types' tables: what [`delta_upsert`] needs to know of a run.
 
 mod filter;
-mod keyset;
-mod resolve;
-mod rewrite;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use delta_upsert::{IdHash, Key, SortedKeys, Version};
+use delta_upsert::data_file::FileNames;
+use delta_upsert::upsert::{Change, Changed};
+use delta_upsert::{Caller, DataFile, IdHash, Key, KeyFileBuilder, Mode, Stamp, Table, Version, Workers};
 use fhir_arrow::Instant;
-use serde::{Deserialize, Serialize};
+use futures::future::BoxFuture;
 
 pub use filter::{Dropped, Filter, Looked};
-pub use keyset::KeySet;
 
-use self::resolve::{Resolved, resolve};
-use super::Lake;
-use super::data_file::{FileNames, NewFile};
-use super::own::{ATTEMPTS, back_off};
-use super::resource::{ResourceTable, resource_type};
-use super::table::{Commit, DataFile, RunStamp, Table};
+use super::resource::resource_type;
+use super::{Lake, keys, ledger, table};
 use crate::error::{Error, Result};
-use crate::workers::Workers;
 
 /// What a run knows when its tables are written.
 #[derive(Debug, Clone)]
@@ -37,7 +23,7 @@ pub struct Context {
     /// The lake.
     pub lake: Lake,
     /// The run.
-    pub run: RunStamp,
+    pub run: Stamp,
     /// The names of the files that are made.
     pub names: FileNames,
     /// The resource types of which this run's tombstones say something new.
@@ -52,29 +38,59 @@ pub struct Context {
     pub chunk: usize,
 }
 
-/// What a run brings for one table.
-#[derive(Debug)]
-pub struct Change {
-    /// The staged files, which no commit has named yet.
-    pub staged: Vec<NewFile>,
-    /// The keys of their rows (by the number of the file in `staged`), and of this run's tombstones.
-    pub keys: SortedKeys,
-    /// Whether there are tombstones among the keys.
-    pub buries: bool,
+impl Context {
+    fn of_tables(&self) -> delta_upsert::Context<'_> {
+        delta_upsert::Context {
+            caller: self,
+            stamp: self.run.clone(),
+            names: self.names.clone(),
+            workers: self.workers.clone(),
+            chunk: self.chunk,
+        }
+    }
+
+    fn note_path(&self, name: &str) -> String {
+        format!("{}/changes/{}.json", self.notes, name.replace('/', "-"))
+    }
 }
 
-/// What became of a table in a run.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changed {
-    /// Rows that are new.
-    pub inserted: u64,
-    /// Rows that took the place of an older version.
-    pub updated: u64,
-    /// Rows that a tombstone removed.
-    pub deleted: u64,
-    /// The table's version with all of it; none where there is no table, and in the note that is written before it.
-    #[serde(skip)]
-    pub version: Option<u64>,
+impl Caller for Context {
+    fn keys<'a>(
+        &'a self,
+        table: &'a Table,
+        file: &'a DataFile,
+    ) -> BoxFuture<'a, delta_upsert::Result<KeyFileBuilder>> {
+        Box::pin(async { Ok(keys::build(table, file, &self.transaction_times).await?) })
+    }
+
+    fn tombstones<'a>(
+        &'a self,
+        table: &'a Table,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, delta_upsert::Result<HashMap<IdHash, i64>>> {
+        Box::pin(async { Ok(ledger::tombstones(&self.lake.root, resource_type(table.name()), keys).await?) })
+    }
+
+    fn note<'a>(&'a self, table: &'a Table, changed: &'a Changed) -> BoxFuture<'a, delta_upsert::Result<()>> {
+        Box::pin(async {
+            let path = self.note_path(table.name());
+            let content = serde_json::to_vec(changed)
+                .map_err(|e| Error::Damaged { path: path.clone(), reason: e.to_string() })?;
+            Ok(self.lake.root.put(&path, content).await?)
+        })
+    }
+
+    fn noted<'a>(&'a self, table: &'a Table) -> BoxFuture<'a, delta_upsert::Result<Changed>> {
+        Box::pin(async {
+            let path = self.note_path(table.name());
+            let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
+            let content = self.lake.root.get(&path).await?;
+            let content = content.ok_or_else(|| {
+                damaged("the table has the run's commit, and the note of it is missing".into())
+            })?;
+            Ok(serde_json::from_slice(&content).map_err(|e| damaged(e.to_string()))?)
+        })
+    }
 }
 
 /// The key of a tombstone: a deletion of `id` that covers what is not newer than `deleted_at`.
@@ -85,97 +101,34 @@ pub fn tombstone(id: &str, deleted_at: Instant) -> Key {
 }
 
 /// Brings a table to what the run says. Returns at once where the run has done so before.
-pub async fn upsert(context: &Context, name: &str, mut change: Change) -> Result<Changed> {
-    let spec = ResourceTable::new(context.lake.definitions(), name)?;
-    let note = note_path(context, name);
-    for attempt in 0..ATTEMPTS {
-        let table = match Table::open(&context.lake.root, name).await? {
-            Some(table) => table,
-            None if change.staged.is_empty() => return Ok(Changed::default()),
-            None => Table::create(&context.lake.root, name, &spec.columns, &spec.indexed).await?,
-        };
-        if table.done_by(&context.run).await? {
-            table.discard(&change.staged).await;
-            // Other pipelines may have committed since; theirs are finished, or the next row of `_exports` says more.
-            return Ok(Changed { version: Some(table.version()), ..noted(context, &note).await? });
-        }
-        let resolved = resolve(context, &table, &mut change.keys).await?;
-        // A deletion of what the table does not have is committed too, so that a writer that read the tombstones
-        // before it loses its race, and reads them again.
-        let buries = change.buries && context.newly_deleted.contains(resource_type(name));
-        if resolved.changes_nothing(&change.staged) && !buries {
-            table.discard(&change.staged).await;
-            return Ok(Changed { version: Some(table.version()), ..Changed::default() });
-        }
-        if let Some(changed) = attempt_commit(context, &spec, table, &change.staged, resolved, &note).await? {
-            return Ok(changed);
-        }
-        back_off(attempt).await;
+pub async fn upsert(context: &Context, name: &str, change: Change) -> Result<Changed> {
+    let spec = context.lake.resource_table(name)?;
+    let place = context.lake.root.table(name)?;
+    if change.staged.is_empty() && table::open(&context.lake.root, name).await?.is_none() {
+        return Ok(Changed::default());
     }
-    Err(Error::Contended { table: name.to_owned(), attempts: ATTEMPTS })
-}
-
-/// Writes what must be written again and commits; `None` where another writer came first.
-async fn attempt_commit(
-    context: &Context,
-    spec: &ResourceTable,
-    mut table: Table,
-    staged: &[NewFile],
-    resolved: Resolved,
-    note: &str,
-) -> Result<Option<Changed>> {
-    let rewritten = rewrite::apply(context, spec, &table, staged, &resolved).await?;
-    let changed = Changed {
-        inserted: resolved.inserted,
-        updated: resolved.updated,
-        deleted: resolved.deleted,
-        version: None,
+    let buries = change.buries && context.newly_deleted.contains(resource_type(name));
+    let change = Change { buries, indexed: Arc::clone(&spec.indexed), ..change };
+    let mode: Mode = context.lake.identity.upsert.into();
+    let open = async || match Table::open(&place).await? {
+        Some(table) => Ok(table),
+        None => Table::create(&place, &spec.columns, &spec.indexed, mode).await,
     };
-    reconcile(&table, &rewritten, &changed)?;
-    // Noted before the commit, so that a run which is killed right after it still knows what it did.
-    let content = serde_json::to_vec(&changed)
-        .map_err(|e| Error::Damaged { path: note.into(), reason: e.to_string() })?;
-    context.lake.root.put(note, content).await?;
-    let remove = rewritten.removed.iter().filter_map(DataFile::remove).collect();
-    let add = rewritten.copies.iter().chain(&rewritten.kept).cloned().collect();
-    match table.commit(remove, add, &context.run).await? {
-        Commit::Done(version) => {
-            table.discard(&rewritten.unused).await;
-            Ok(Some(Changed { version: Some(version), ..changed }))
-        }
-        Commit::Lost => {
-            table.discard(&rewritten.copies).await;
-            Ok(None)
-        }
-    }
+    Ok(delta_upsert::upsert::upsert(&context.of_tables(), open, change).await?)
 }
 
-/// The table's rows must change by exactly what is reported, or nothing is committed.
-fn reconcile(table: &Table, rewritten: &rewrite::Rewritten, changed: &Changed) -> Result<()> {
-    let gone: u64 = rewritten.removed.iter().map(|file| file.rows).sum();
-    let come: u64 = rewritten.copies.iter().chain(&rewritten.kept).map(|file| file.rows).sum();
-    if come + changed.deleted == gone + changed.inserted {
-        return Ok(());
-    }
-    Err(Error::Unreconciled(format!(
-        "table {}: files with {gone} rows would be replaced by files with {come}, for {} inserted, {} updated and {} \
-         deleted; nothing was committed",
-        table.name(),
-        changed.inserted,
-        changed.updated,
-        changed.deleted
-    )))
+/// Replaces the rows and the columns of a table, unless the run has done so before. Returns the version that has them.
+///
+/// # Errors
+/// [`Error::Unreconciled`] where the table would have more rows or fewer.
+pub async fn replace(context: &Context, name: &str, change: Change) -> Result<u64> {
+    let spec = context.lake.resource_table(name)?;
+    let table = table::open(&context.lake.root, name).await?.ok_or_else(|| table::missing(name))?;
+    let change = Change { indexed: Arc::clone(&spec.indexed), ..change };
+    Ok(delta_upsert::upsert::replace(&context.of_tables(), table, &spec.columns, change).await?)
 }
 
-fn note_path(context: &Context, name: &str) -> String {
-    format!("{}/changes/{}.json", context.notes, name.replace('/', "-"))
-}
-
-/// What this run did to the table before it was interrupted.
-async fn noted(context: &Context, note: &str) -> Result<Changed> {
-    let damaged = |reason: String| Error::Damaged { path: note.to_owned(), reason };
-    let content = context.lake.root.get(note).await?;
-    let content = content
-        .ok_or_else(|| damaged("the table has the run's commit, and the note of it is missing".into()))?;
-    serde_json::from_slice(&content).map_err(|e| damaged(e.to_string()))
+/// The keys of a table's data files.
+pub async fn keys_of(context: &Context, table: &Table, file: &DataFile) -> Result<delta_upsert::KeyFile> {
+    Ok(delta_upsert::keys_of(context, table, file).await?)
 }

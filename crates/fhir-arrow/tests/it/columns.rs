@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use fhir_arrow::{Flattener, ServerBase, parse_range};
-use fhir_definitions::FhirVersion;
+use fhir_arrow::{Flattener, SchemaError, ServerBase, TableSchema, parse_range};
+use fhir_definitions::{Definitions, FhirVersion};
 
 use crate::{assert_round_trip, flatten, schema, schema_of};
 
@@ -260,4 +260,43 @@ fn values_stand_in_the_row_of_their_resource_after_rows_without_them() {
     assert_eq!((families.len(), families[6].as_deref()), (20, Some("F307")));
     assert_eq!(texts(&batch, "name.given").last().unwrap().as_deref(), Some("G907"));
     assert_round_trip(&schema("Patient"), &lines);
+}
+
+#[test]
+fn a_configured_column_takes_its_values_out_of_rest_and_nothing_else() {
+    let configured =
+        ["_birthDate", "name._given", "address.extension", "modifierExtension"].map(str::to_owned);
+    let schema = Arc::new(TableSchema::with_columns(Definitions::r4(), "Patient", &configured).unwrap());
+    let line = line(
+        "Patient",
+        r#""birthDate":"1980","_birthDate":{"id":"b","extension":[{"url":"http://x/time","valueDateTime":"1980-01-01T10:00:00Z"}],"fhir_comments":"c"},
+        "name":[{"given":["A","B",null],"_given":[null,{"id":"g"},{"extension":[{"url":"http://x/none","valueCode":"unknown"}]}]}],
+        "address":[{"city":"X","extension":[{"url":"http://x/geo","extension":[{"url":"lat","valueDecimal":1.50}]}],"_city":{"id":"c"}}],
+        "modifierExtension":[{"url":"http://x/not","valueBoolean":true}]"#,
+    );
+    let batch = assert_round_trip(&schema, &[&line]);
+    assert_eq!(
+        texts(&batch, "_birthDate.extension.valueDateTime"),
+        [Some("1980-01-01T10:00:00Z".to_owned())]
+    );
+    assert_eq!(texts(&batch, "name._given.id"), [None, Some("g".to_owned()), None]);
+    assert_eq!(texts(&batch, "address.extension.extension.valueDecimal"), [Some("1.50".to_owned())]);
+    assert_eq!(texts(&batch, "modifierExtension.url"), [Some("http://x/not".to_owned())]);
+    let rest = r#"{"_birthDate":{"fhir_comments":"c"},"address":[{"_city":{"id":"c"}}]}"#;
+    assert_eq!(text(&batch, "__rest").as_deref(), Some(rest));
+}
+
+#[test]
+fn what_cannot_be_a_column_is_refused_with_its_path() {
+    for path in
+        ["", "birthDate", "_birthdate", "_name", "name.given.extension", "contact.nothing._x", "_contained"]
+    {
+        let error = TableSchema::with_columns(Definitions::r4(), "Patient", &[path.to_owned()]).unwrap_err();
+        assert!(
+            matches!(&error, SchemaError::Unconfigurable { path: named, .. } if named == path),
+            "{path}: {error}"
+        );
+    }
+    let twice = ["_birthDate".to_owned(), "_birthDate".to_owned()];
+    assert!(TableSchema::with_columns(Definitions::r4(), "Patient", &twice).is_err());
 }

@@ -13,12 +13,14 @@ pub struct Workers {
 
 impl Workers {
     /// That many.
+    #[must_use]
     pub fn new(count: usize) -> Self {
         let count = count.max(1);
         Self { turns: Arc::new(Semaphore::new(count)), count }
     }
 
     /// How many there are.
+    #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }

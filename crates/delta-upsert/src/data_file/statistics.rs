@@ -1,9 +1,11 @@
 //! The statistics of a data file, as the Delta log has them.
 //!
-//! One invariant: nothing of a patient but what is named as indexed (ids, references, `meta.lastUpdated`) is in them.
+//! One invariant: nothing of a patient but what is named as indexed (ids, references, dates) is in them.
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+use parquet::data_type::ByteArray;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 
@@ -17,13 +19,10 @@ pub(super) fn statistics(metadata: &ParquetMetaData, indexed: &[String]) -> serd
             if !indexed.contains(&path) {
                 continue;
             }
-            let Some(Statistics::ByteArray(found)) = column.statistics() else { continue };
-            let text = |value: Option<&parquet::data_type::ByteArray>| {
-                value.and_then(|bytes| bytes.as_utf8().ok()).map(str::to_owned)
+            let Some(Bounds { low, high, nulls }) = column.statistics().and_then(Bounds::of) else {
+                continue;
             };
-            let (low, high) = (text(found.min_opt()), text(found.max_opt()));
             let entry = bounds.entry(path.clone()).or_default();
-            let nulls = found.null_count_opt();
             *complete.entry(path).or_insert(true) &= nulls.is_some();
             entry.0 = [entry.0.take(), low].into_iter().flatten().min();
             entry.1 = [entry.1.take(), high].into_iter().flatten().max();
@@ -43,6 +42,43 @@ pub(super) fn statistics(metadata: &ParquetMetaData, indexed: &[String]) -> serd
     }
     let rows = metadata.file_metadata().num_rows();
     serde_json::json!({ "numRecords": rows, "minValues": low, "maxValues": high, "nullCount": nulls })
+}
+
+/// The bounds of a column chunk, as texts whose order is that of the values.
+struct Bounds {
+    low: Option<String>,
+    high: Option<String>,
+    nulls: Option<u64>,
+}
+
+impl Bounds {
+    fn of(statistics: &Statistics) -> Option<Self> {
+        let nulls = statistics.null_count_opt();
+        match statistics {
+            Statistics::ByteArray(found) => {
+                let text = |value: &ByteArray| value.as_utf8().ok().map(str::to_owned);
+                Some(Self {
+                    low: found.min_opt().and_then(text),
+                    high: found.max_opt().and_then(text),
+                    nulls,
+                })
+            }
+            // The only numbers of 64 bits that are indexed are points in time.
+            Statistics::Int64(found) => {
+                let text = |micros: &i64| Some(instant(DateTime::from_timestamp_micros(*micros)?));
+                Some(Self {
+                    low: found.min_opt().and_then(text),
+                    high: found.max_opt().and_then(text),
+                    nulls,
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// Puts a value at a dotted path of nested objects.

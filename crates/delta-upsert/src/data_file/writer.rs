@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 
 use super::properties::properties;
 use super::statistics::statistics;
 use super::{NewFile, Part};
-use crate::error::{Error, Result};
+use crate::{Error, Place, Result};
 
 /// Encodes rows. It does no input or output: whoever uses it places the [`Part`]s.
 pub struct DataFileWriter {
-    table: String,
+    place: Place,
     name: String,
     schema: SchemaRef,
     indexed: Arc<Vec<String>>,
@@ -24,52 +24,72 @@ pub struct DataFileWriter {
 impl DataFileWriter {
     /// Begins a file of a table with the columns of its first rows, and writes them. `indexed` are the columns with
     /// statistics.
-    pub fn begin(table: &str, name: String, first: &RecordBatch, indexed: Arc<Vec<String>>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Parquet`], where the rows cannot be encoded.
+    pub fn begin(
+        place: &Place,
+        name: String,
+        first: &RecordBatch,
+        indexed: Arc<Vec<String>>,
+    ) -> Result<Self> {
+        let path = place.data_file(&name);
         let schema = first.schema();
-        let properties = properties(first, &indexed).map_err(Error::parquet(table, "begin"))?;
+        let properties = properties(first, &indexed).map_err(Error::parquet(&path))?;
         // The embedded Arrow schema would say nothing that the Delta log does not, in every file again.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)
-            .map_err(Error::parquet(table, "begin"))?;
-        let mut begun = Self { table: table.to_owned(), name, schema, indexed, writer, rows: 0 };
+            .map_err(Error::parquet(&path))?;
+        let mut begun = Self { place: place.clone(), name, schema, indexed, writer, rows: 0 };
         begun.write(first)?;
         Ok(begun)
     }
 
     /// The file's name in its table.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The file's columns.
+    #[must_use]
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// The rows so far.
+    #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
     /// The bytes of the file so far.
+    #[must_use]
     pub fn size(&self) -> usize {
         self.writer.bytes_written() + self.writer.in_progress_size()
     }
 
     /// The memory that the rows take which have not been encoded to the end.
+    #[must_use]
     pub fn memory(&self) -> usize {
         self.writer.memory_size()
     }
 
     /// Appends rows, which have the file's columns.
+    ///
+    /// # Errors
+    /// [`Error::Parquet`].
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(Error::parquet(&self.table, "write"))
+        self.writer.write(batch).map_err(Error::parquet(&self.path()))
     }
 
     /// Ends the row group, so that its memory is free once its bytes are taken.
+    ///
+    /// # Errors
+    /// [`Error::Parquet`].
     pub fn end_group(&mut self) -> Result<()> {
-        self.writer.flush().map_err(Error::parquet(&self.table, "write"))
+        self.writer.flush().map_err(Error::parquet(&self.path()))
     }
 
     /// What has been encoded since the last time: bytes of the file, which are to be placed in this order.
@@ -79,8 +99,11 @@ impl DataFileWriter {
     }
 
     /// The last bytes, and the file as a commit names it.
+    ///
+    /// # Errors
+    /// [`Error::Parquet`].
     pub fn finish(mut self) -> Result<(Part, NewFile)> {
-        let metadata = self.writer.finish().map_err(Error::parquet(&self.table, "write"))?;
+        let metadata = self.writer.finish().map_err(Error::parquet(&self.path()))?;
         let size = self.writer.bytes_written() as u64;
         let bytes = std::mem::take(self.writer.inner_mut());
         let path = self.path();
@@ -89,6 +112,6 @@ impl DataFileWriter {
     }
 
     fn path(&self) -> String {
-        format!("tables/{}/{}", self.table, self.name)
+        self.place.data_file(&self.name)
     }
 }

@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use deltalake::kernel::Add;
 
 pub use parts::{Part, Parts};
-pub use read::{read, read_all};
+pub use read::{read, read_all, read_in};
 pub use writer::DataFileWriter;
 
-use super::table::RunStamp;
+use crate::Stamp;
 
 /// The names of the files that a process writes for a run.
 #[derive(Debug, Clone)]
@@ -30,18 +30,22 @@ pub struct FileNames {
 
 impl FileNames {
     /// Names that nobody has used before, not even the same run in another process.
-    pub fn new(run: &RunStamp) -> Self {
+    #[must_use]
+    pub fn new(run: &Stamp) -> Self {
         let attempt = uuid::Uuid::new_v4().simple().to_string();
         let prefix = format!("{}{}", Self::of_run(run), &attempt[..12]).into();
         Self { prefix, next: Arc::default() }
     }
 
     /// What the names of all files of a run begin with.
-    pub fn of_run(run: &RunStamp) -> String {
-        format!("part-{}-{}-", run.pipeline, run.seq)
+    #[must_use]
+    pub fn of_run(run: &Stamp) -> String {
+        let writer: String = run.application.rsplit('/').next().unwrap_or_default().to_owned();
+        format!("part-{writer}-{}-", run.version)
     }
 
     /// The next name.
+    #[must_use]
     pub fn next(&self) -> String {
         format!("{}-{:05}.parquet", self.prefix, self.next.fetch_add(1, Ordering::Relaxed))
     }
@@ -76,11 +80,13 @@ impl NewFile {
     }
 
     /// Its path in its table.
+    #[must_use]
     pub fn path(&self) -> &str {
         &self.add.path
     }
 
     /// Its bytes.
+    #[must_use]
     pub fn size(&self) -> u64 {
         u64::try_from(self.add.size).unwrap_or_default()
     }

@@ -1,0 +1,103 @@
+//! The command line with the defaults that `fhirlake.toml` gives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Command, CommandFactory, FromArgMatches};
+
+use super::Arguments;
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// Reads the file and the command line; a command line that cannot be read ends the program.
+pub fn parse() -> Result<(Arguments, Config)> {
+    let config = Config::load(config_file(std::env::args_os()).as_deref())?;
+    let command = Arguments::command();
+    let known = flags(&command);
+    if let Some(unknown) = config.flags.keys().find(|name| !known.contains(*name)) {
+        return Err(Error::Refused(format!(
+            "{}: there is no flag --{unknown} and no section [{unknown}]",
+            crate::config::FILE
+        )));
+    }
+    let matches = with_defaults(command, &config.flags).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    Ok((arguments, config))
+}
+
+/// The file that is named: it has to be read before the command line is.
+fn config_file(arguments: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+    let mut arguments = arguments.skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--config") => return arguments.next().map(PathBuf::from),
+            Some("--") => break,
+            Some(text) => {
+                if let Some(file) = text.strip_prefix("--config=") {
+                    return Some(file.into());
+                }
+            }
+            None => {}
+        }
+    }
+    std::env::var_os("FHIRLAKE_CONFIG").map(PathBuf::from)
+}
+
+/// The long names of all flags.
+fn flags(command: &Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned));
+    own.chain(command.get_subcommands().flat_map(flags)).collect()
+}
+
+/// The same command whose flags have these values where neither the command line nor the environment has one.
+fn with_defaults(command: Command, values: &BTreeMap<String, String>) -> Command {
+    let command = command.mut_args(|argument| {
+        let Some(value) = argument.get_long().and_then(|name| values.get(name)) else { return argument };
+        let several = matches!(argument.get_action(), ArgAction::Append);
+        let argument = argument.required(false);
+        if several {
+            argument.default_values(value.split(',').map(str::to_owned).collect::<Vec<_>>())
+        } else {
+            argument.default_value(value.clone())
+        }
+    });
+    // A demo's lake is replaced by the next one: it is never the lake that is configured.
+    command.mut_subcommands(|subcommand| match subcommand.get_name() {
+        "demo" => subcommand,
+        _ => with_defaults(subcommand, values),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_of(arguments: &[&str]) -> Option<PathBuf> {
+        config_file(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn the_file_is_found_wherever_it_is_named() {
+        assert_eq!(file_of(&["fhirlake", "status", "--config", "a.toml"]), Some("a.toml".into()));
+        assert_eq!(file_of(&["fhirlake", "--config=b.toml", "status"]), Some("b.toml".into()));
+        assert_eq!(file_of(&["fhirlake", "query", "--", "--config", "c.toml"]), None);
+    }
+
+    #[test]
+    fn the_file_gives_way_to_flags() {
+        let values =
+            BTreeMap::from([("lake".to_owned(), "/file".to_owned()), ("type".to_owned(), "A,B".to_owned())]);
+        let parse = |arguments: &[&str]| {
+            let matches =
+                with_defaults(Arguments::command(), &values).try_get_matches_from(arguments).unwrap();
+            let (_, export) = matches.subcommand().unwrap();
+            let types: Vec<String> = export.get_many::<String>("types").unwrap().cloned().collect();
+            (export.get_one::<String>("lake").cloned().unwrap(), types)
+        };
+        let server = ["fhirlake", "export", "--server", "http://h"];
+        assert_eq!(parse(&server), ("/file".to_owned(), vec!["A".to_owned(), "B".to_owned()]));
+        let with_flags = [&server[..], &["--lake", "/flag", "--type", "C"]].concat();
+        assert_eq!(parse(&with_flags), ("/flag".to_owned(), vec!["C".to_owned()]));
+    }
+}

@@ -1,0 +1,233 @@
+//! Judges quarantined lines again: after a fix of the program, with an allowance, by another level of validation.
+//!
+//! One invariant: a line leaves the quarantine in the run that has made a row of it, and a line that is refused again is
+//! in it once, with its new reason.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{SecondsFormat, Utc};
+use delta_upsert::KeySet;
+use delta_upsert::data_file::Parts;
+use delta_upsert::upsert::Changed;
+use fhir_arrow::parse_instant;
+
+use super::load::{Versions, changes, context, expired, signed, write_tables};
+use super::plan::Scope;
+use super::progress::{Observer, Step};
+use super::report::Report;
+use super::run::{self, Run};
+use super::settings::Settings;
+use super::stage::{StagedRun, collect};
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES, TypeCounts};
+use crate::lake::ledger::Recorded;
+use crate::lake::own::{self, OwnRow};
+use crate::lake::quarantine::{self, QuarantineRow, QuarantinedLine};
+use crate::lake::resource::{Origin, resource_type};
+use crate::lake::stage::{StageFile, Stager, Staging};
+use crate::lake::upsert::Filter;
+use crate::raw::layout::Section;
+use crate::raw::{Block, RawSource};
+
+/// The pipeline's name, and the level of its runs.
+const REPLAY: &str = "replay";
+
+/// What to replay.
+#[derive(Debug, Clone)]
+pub struct ReplayOptions {
+    /// Only the lines of these runs; empty for all.
+    pub runs: Vec<String>,
+    /// Only the lines of these types; empty for all.
+    pub types: Vec<String>,
+    /// How the run works.
+    pub settings: Settings,
+}
+
+/// Replays quarantined lines of the lake at `location`.
+///
+/// # Errors
+/// [`Error::Refused`] where there are none; [`Error::Damaged`] where a raw file is gone.
+pub async fn replay(location: &str, options: &ReplayOptions, observer: &dyn Observer) -> Result<Report> {
+    let lake = Lake::open(location).await?;
+    let _lease = run::lease(&lake.root, REPLAY).await?;
+    let exports = Exports::read(&lake.root).await?;
+    let (files, lines) = lines(&lake, &exports, options).await?;
+    if lines.is_empty() {
+        return Err(Error::Refused("no line of a resource is in quarantine that this asks for".to_owned()));
+    }
+    let scope = Scope { level: REPLAY.to_owned(), types: options.types.clone(), ..Scope::default() };
+    let run = match Run::unfinished(&lake.root, REPLAY, &exports).await? {
+        Some(run) => run,
+        None => Run::begin(&lake.root, REPLAY, &exports, scope, Vec::new()).await?,
+    };
+    let context = context(&lake, &run, &options.settings, &Recorded::default()).await?;
+    let mut staging = Staging::new(&lake, run.stamp(), files, options.settings.stage_limits());
+    let types: std::collections::BTreeSet<String> =
+        lines.iter().filter_map(|(_, line)| line.resource_type.clone()).collect();
+    staging.done.clone_from(Filter::none(&context, &types).await?.done());
+    let mut staged = stage(&lake, staging, &options.settings, &lines, observer).await?;
+    let changed = write_tables(&context, changes(&lake, &mut staged, &[]).await?, observer).await?;
+
+    let mut versions = Versions::default();
+    changed.iter().for_each(|(name, changed)| versions.note(name, changed.version));
+    let mut leaving = expired(&exports, options.settings.quarantine_retention);
+    leaving.lines.extend(lines.iter().map(|(_, line)| (line.raw_file.clone(), line.line_number)));
+    let refused = std::mem::take(&mut staged.quarantine);
+    let quarantined = quarantine::update(&lake.root, &context.run, refused, &leaving).await?;
+    versions.note(QuarantineRow::TABLE, quarantined);
+    let row = row(&run, &exports, &staged, &changed, versions);
+    exports::finish(&lake.root, &context.run, &row).await?;
+    Ok(Report { run: row, resumed: run.resumed, warnings: Vec::new() })
+}
+
+/// A quarantined line, and the number of its file.
+type Placed = (u32, QuarantinedLine);
+
+/// The lines to replay, in the order of their files, and the files.
+async fn lines(
+    lake: &Lake,
+    exports: &Exports,
+    options: &ReplayOptions,
+) -> Result<(Vec<StageFile>, Vec<Placed>)> {
+    let wanted = |line: &QuarantinedLine| {
+        let of_type = |name: &String| line.resource_type.as_ref() == Some(name);
+        (options.runs.is_empty() || options.runs.contains(&line.export_id))
+            && (options.types.is_empty() || options.types.iter().any(of_type))
+    };
+    let mut quarantined: Vec<QuarantinedLine> = own::rows(&lake.root).await?;
+    quarantined.retain(wanted);
+    quarantined.sort_by(|a, b| (&a.raw_file, a.line_number).cmp(&(&b.raw_file, b.line_number)));
+    let mut by_run: BTreeMap<String, Vec<QuarantinedLine>> = BTreeMap::new();
+    for line in quarantined {
+        by_run.entry(line.export_id.clone()).or_default().push(line);
+    }
+    let (mut files, mut placed) = (Vec::new(), Vec::new());
+    for row in &exports.0 {
+        let Some(lines) = by_run.remove(&row.export_id) else { continue };
+        let known = files_of(lake, row).await?;
+        for line in lines {
+            // Of deletions nothing but the resources is replayed: they are no rows.
+            let Some(file) = known.get(&line.raw_file) else { continue };
+            if files.last().is_none_or(|last: &StageFile| last.name != file.name) {
+                files.push(file.clone());
+            }
+            placed.push((u32::try_from(files.len() - 1).unwrap_or(u32::MAX), line));
+        }
+    }
+    Ok((files, placed))
+}
+
+/// The output files of a finished run, by their names.
+async fn files_of(lake: &Lake, row: &ExportRow) -> Result<HashMap<String, StageFile>> {
+    let missing = || Error::Damaged {
+        path: format!("_runs/{}/{}", row.pipeline, row.seq),
+        reason: "the notes of a finished run are gone: its lines can no longer be replayed".to_owned(),
+    };
+    let run = Run::open(&lake.root, &row.pipeline, row.seq).await?.ok_or_else(missing)?;
+    let input = run.input().await?.ok_or_else(missing)?;
+    let origin = Arc::new(Origin {
+        source: lake.identity.alias.clone(),
+        export_id: row.export_id.clone(),
+        ingested_at: run.plan.started_at,
+        transaction_time: parse_instant(&input.transaction_time).ok_or_else(missing)?,
+    });
+    let outputs = input.files.into_iter().filter(|file| file.section == Section::Output);
+    let file = |file: super::input::InputFile| StageFile {
+        name: file.path.as_str().into(),
+        hint: Some(file.name).filter(|name| lake.definitions().is_resource(name)),
+        resource_type: file.resource_type,
+        since: None,
+        origin: Arc::clone(&origin),
+    };
+    Ok(outputs.map(|output| (output.path.clone(), file(output))).collect())
+}
+
+/// Stages the lines, each read for itself.
+async fn stage(
+    lake: &Lake,
+    staging: Staging,
+    settings: &Settings,
+    lines: &[Placed],
+    observer: &dyn Observer,
+) -> Result<StagedRun> {
+    let done = staging.done.clone();
+    let collected =
+        Mutex::new(StagedRun { keys: KeySet::new(settings.keys()), done, ..StagedRun::default() });
+    observer.begin(Step::Stage, None);
+    let staging = Arc::new(staging);
+    let mut stager = Stager::new(&staging);
+    let mut parts = Parts::new(&lake.root.table(QuarantineRow::TABLE)?);
+    let mut source: Option<RawSource> = None;
+    let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
+    for (file, line) in lines {
+        let opened = match source.take().filter(|source| **source.name() == *line.raw_file) {
+            Some(opened) => opened,
+            None => RawSource::open(&lake.root, &line.raw_file).await?,
+        };
+        let (offset, length) = (unsigned(line.byte_offset), unsigned(line.byte_length));
+        let bytes = opened.read(offset..offset + length).await?;
+        source = Some(opened);
+        let (number, file) = (*file, unsigned(line.line_number));
+        let block = Block { offset, first_line: file, bytes };
+        let (placed, at_work) = crate::busy(move || Ok((stager.take(number, &block)?, stager))).await?;
+        stager = at_work;
+        parts.place(placed).await?;
+        observer.advance(Step::Stage, length);
+    }
+    let (last, staged) = crate::busy(move || stager.finish()).await?;
+    parts.place(last).await?;
+    collect(&collected, staged)?;
+    observer.end(Step::Stage);
+    Ok(collected.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn row(
+    run: &Run,
+    exports: &Exports,
+    staged: &StagedRun,
+    changed: &BTreeMap<String, Changed>,
+    versions: Versions,
+) -> ExportRow {
+    let mut counts: BTreeMap<&str, TypeCounts> = BTreeMap::new();
+    for (name, lines) in &staged.tally.lines {
+        let quarantined = signed(staged.tally.refused.get(name).copied().unwrap_or_default());
+        let (mut inserted, mut updated) = (0, 0);
+        for (_, changed) in changed.iter().filter(|(table, _)| resource_type(table) == name) {
+            inserted += signed(changed.inserted);
+            updated += signed(changed.updated);
+        }
+        let file_count = signed(*lines);
+        let unchanged = file_count - inserted - updated - quarantined;
+        let resource_type = name.clone();
+        let entry = TypeCounts {
+            resource_type,
+            file_count,
+            inserted,
+            updated,
+            unchanged,
+            quarantined,
+            ..TypeCounts::default()
+        };
+        counts.insert(name, entry);
+    }
+    let now = run.plan.started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    ExportRow {
+        export_id: run.plan.export_id.clone(),
+        pipeline: REPLAY.to_owned(),
+        seq: run.plan.seq,
+        level: REPLAY.to_owned(),
+        group_id: None,
+        status: if staged.tally.all_refused() == 0 { FINISHED } else { FINISHED_WITH_ISSUES }.to_owned(),
+        request: None,
+        since: None,
+        transaction_time: exports.last().map_or(now, |last| last.transaction_time.clone()),
+        started_at: run.plan.started_at,
+        finished_at: Utc::now(),
+        watermarks: BTreeMap::new(),
+        table_versions: versions.0,
+        counts: counts.into_values().collect(),
+        outcomes: Vec::new(),
+    }
+}
