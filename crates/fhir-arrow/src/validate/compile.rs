@@ -17,6 +17,10 @@ const MAX_ELEMENTS: usize = ElementSet::BITS as usize;
 /// `ref-1` by [`local`](super::local).
 pub(super) const BY_HAND: [&str; 4] = ["ele-1", "ext-1", "dom-3", "ref-1"];
 
+/// The constraint that is advice: that a resource has a narrative. Resources for machines, of which exports are full,
+/// have none, and it would be said of each line.
+pub(super) const ADVICE: &str = "dom-6";
+
 /// The rules of the type at this position among those of the definitions.
 pub(super) fn compile(definitions: &'static Definitions, level: ValidationLevel, position: u16) -> TypeRules {
     let mut compiler = Compiler { definitions, level, position, objects: Vec::new(), made: HashMap::new() };
@@ -206,7 +210,8 @@ impl Parts {
 
 /// Those of the constraints that can be evaluated, and are not judged otherwise.
 fn invariants(constraints: impl Iterator<Item = &'static Constraint>) -> Vec<Invariant> {
-    let by_expression = constraints.filter(|constraint| !BY_HAND.contains(&constraint.key.as_str()));
+    let by_expression = constraints
+        .filter(|constraint| constraint.key != ADVICE && !BY_HAND.contains(&constraint.key.as_str()));
     by_expression.filter_map(|constraint| Invariant::new(constraint).ok()).collect()
 }
 

@@ -21,8 +21,13 @@ pub enum Class {
     EmptyText,
     /// A choice has two types.
     Choices,
+    /// A code that is not in the value set of a required binding.
+    Code,
+    /// A reference to a type that the element does not point to.
+    Target,
 }
 
+/// The classes that are found with the structure.
 pub const CLASSES: [Class; 9] = [
     Class::Unknown,
     Class::Missing,
@@ -34,6 +39,9 @@ pub const CLASSES: [Class; 9] = [
     Class::EmptyText,
     Class::Choices,
 ];
+
+/// The classes that are found in full.
+pub const FULL_CLASSES: [Class; 2] = [Class::Code, Class::Target];
 
 /// A fault of a class, at the place with a number among all that could have it.
 #[derive(Debug)]
@@ -68,6 +76,8 @@ impl Fault {
             Class::Null => FindingKind::Null,
             Class::EmptyArray | Class::EmptyText => FindingKind::Empty,
             Class::Choices => FindingKind::SeveralChoices,
+            Class::Code => FindingKind::RequiredBinding,
+            Class::Target => FindingKind::ReferenceTarget,
         }
     }
 
@@ -79,6 +89,16 @@ impl Fault {
     /// Whether the element at this path is left out.
     pub fn leaves_out(&mut self, path: &[String], element: &Element) -> bool {
         self.class == Class::Missing && element.min > 0 && self.is_here(path, "")
+    }
+
+    /// Whether the code of the element at this path is another one.
+    pub fn miscodes(&mut self, path: &[String]) -> bool {
+        self.class == Class::Code && self.is_here(path, "")
+    }
+
+    /// Whether the reference at this path, with this behind it, is to another type.
+    pub fn misdirects(&mut self, path: &[String], suffix: &str) -> bool {
+        self.class == Class::Target && self.is_here(path, suffix)
     }
 
     /// Whether the choice at this path gets the next type too.

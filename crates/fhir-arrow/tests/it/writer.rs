@@ -1,6 +1,6 @@
 //! Writes resources out of the definitions: legal ones with every element, and such with one fault.
 
-use fhir_definitions::{Definitions, Element, FhirVersion, Max, TypeKind};
+use fhir_definitions::{Definitions, Element, FhirVersion, Max, TypeKind, TypeRef};
 
 use crate::fault::Fault;
 
@@ -11,6 +11,8 @@ pub struct Writer {
     /// level of recursion, all of `Reference.identifier`.
     pub all: bool,
     pub choices: Choices,
+    /// Whether codes are of their required bindings, and references to the types that they may be to.
+    pub full: bool,
     /// The fault to make, if any.
     pub fault: Option<Fault>,
     /// The elements and data types that are being written.
@@ -31,7 +33,7 @@ pub enum Choices {
 impl Writer {
     pub fn new(version: FhirVersion, all: bool, choices: Choices) -> Self {
         let definitions = Definitions::of(version);
-        Self { definitions, all, choices, fault: None, open: Vec::new(), path: Vec::new() }
+        Self { definitions, all, choices, full: false, fault: None, open: Vec::new(), path: Vec::new() }
     }
 
     pub fn resource(&mut self, name: &str) -> String {
@@ -104,7 +106,7 @@ impl Writer {
                 Choices::One(chosen) => (chosen + number) % names.len(),
             };
             let (name, type_ref) = &names[position];
-            let written = self.value_members(path, element, name, &type_ref.code);
+            let written = self.value_members(path, element, name, type_ref);
             // Far inside of itself a type is not written any more: then it is the next one's turn.
             let done = element.choice && !written.is_empty() && matches!(self.choices, Choices::One(_));
             let two =
@@ -118,14 +120,25 @@ impl Writer {
     }
 
     /// The value of an element of this type under this name, with what stands beside it.
-    fn value_members(&mut self, path: &str, element: &Element, name: &str, code: &str) -> Vec<String> {
+    fn value_members(
+        &mut self,
+        path: &str,
+        element: &Element,
+        name: &str,
+        type_ref: &TypeRef,
+    ) -> Vec<String> {
+        let code = type_ref.code.as_str();
         if element.choice {
             let step = self.path.last_mut().unwrap();
             *step = format!("{}.ofType({code})", element.name);
         }
         let is_primitive = self.definitions.definition(code).unwrap().kind == TypeKind::Primitive;
         let mut members = Vec::new();
-        if let Some(value) = self.value(path, code) {
+        let value = match self.full_value(element, type_ref) {
+            Some(value) => Some(value),
+            None => self.value(path, code),
+        };
+        if let Some(value) = value {
             members.push(self.member(name, element.max, code, &value));
             if is_primitive && self.all {
                 members.push(self.array(&format!("_{name}"), element.max, r#"{"id":"x"}"#));
@@ -133,6 +146,39 @@ impl Writer {
         }
         *self.path.last_mut().unwrap() = element.name.clone();
         members
+    }
+
+    /// A value that is looked at in full: with the first code of a required binding, or a reference to the first type
+    /// that it may be to.
+    fn full_value(&mut self, element: &Element, type_ref: &TypeRef) -> Option<String> {
+        if !self.full {
+            return None;
+        }
+        let binding = element.binding.as_ref().filter(|binding| binding.strength == "required");
+        let value_set = binding.and_then(|binding| binding.value_set.as_deref());
+        if let Some(codes) = value_set.and_then(|value_set| self.definitions.code_set(value_set)) {
+            let (system, codes) = codes.systems.iter().next()?;
+            let wrong = self.fault.as_mut().is_some_and(|fault| fault.miscodes(&self.path));
+            let code = if wrong { "no-such-code" } else { codes.first()? };
+            let coding = format!(r#"{{"system":"{system}","code":"{code}"}}"#);
+            return Some(match type_ref.code.as_str() {
+                "CodeableReference" => format!(r#"{{"concept":{{"coding":[{coding}]}}}}"#),
+                "CodeableConcept" => format!(r#"{{"coding":[{{"code":"x"}},{coding}]}}"#),
+                "Coding" | "Quantity" => coding,
+                _ => format!("\"{code}\""),
+            });
+        }
+        let suffix = match type_ref.code.as_str() {
+            "Reference" => "",
+            "CodeableReference" => ".reference",
+            _ => return None,
+        };
+        let first = type_ref.targets.first().filter(|target| *target != "Resource")?;
+        let wrong = self.fault.as_mut().is_some_and(|fault| fault.misdirects(&self.path, suffix));
+        let types = self.definitions.resource_types();
+        let target = if wrong { types.iter().find(|name| !type_ref.targets.contains(name))? } else { first };
+        let reference = format!(r#"{{"reference":"{target}/1"}}"#);
+        Some(if suffix.is_empty() { reference } else { format!(r#"{{"reference":{reference}}}"#) })
     }
 
     /// Writes what is inside an element or a data type, unless that is in itself too often.

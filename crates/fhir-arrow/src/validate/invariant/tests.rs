@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use fhir_definitions::{Definitions, Element, FhirVersion};
 
-use super::super::compile::BY_HAND;
+use super::super::compile::{ADVICE, BY_HAND};
 use super::super::walk::resource_rules;
 use super::super::{ValidationLevel, Validator};
 use super::*;
@@ -230,6 +230,7 @@ fn fates(version: FhirVersion) -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut fates = BTreeMap::<String, BTreeSet<&str>>::new();
     for constraint in constraints {
         let fate = match Invariant::new(constraint) {
+            _ if constraint.key == ADVICE => "not judged: advice".to_owned(),
             _ if BY_HAND.contains(&constraint.key.as_str()) => "judged by hand".to_owned(),
             Ok(_) => "evaluated".to_owned(),
             Err(Unsupported::Function(name)) => format!("not evaluated: {name}"),
