@@ -46,7 +46,7 @@ def judge(lines: Path, issues: Path) -> list[list[dict]]:
     java = ["java", MEMORY, "-XX:+UseSerialGC", "-cp", f"{home / 'classes'}:{home / 'lib'}/*", "HapiValidator"]
     with lines.open() as source, issues.open("w") as target:
         subprocess.run(java, stdin=source, stdout=target, stderr=subprocess.DEVNULL, check=True)
-    return [json.loads(line) for line in issues.read_text().splitlines()]
+    return [json.loads(line) for line in issues.read_text().split("\n") if line]
 
 
 def refuses(issues: list[dict]) -> bool:
@@ -54,4 +54,12 @@ def refuses(issues: list[dict]) -> bool:
     return any(
         issue["severity"] in ("error", "fatal") and issue.get("id") != "Validation_VAL_Profile_Unknown"
         for issue in issues
+    )
+
+
+def threw(issues: list[dict]) -> bool:
+    """Whether HAPI's validator came to no judgement, but ended by an exception; that the line is no JSON is one too,
+    and a judgement."""
+    return any(
+        issue.get("id") == "exception" and "JsonSyntaxException" not in (issue["message"] or "") for issue in issues
     )

@@ -97,6 +97,17 @@ fn with_fault(version: FhirVersion, name: &str, class: Class, choice: usize, ski
     (line, writer.fault.unwrap())
 }
 
+#[test]
+fn there_are_codes_and_targets_to_get_wrong() {
+    for class in FULL_CLASSES {
+        let types: Vec<_> = every_resource_type().collect();
+        let is_made =
+            |(version, name): &&(FhirVersion, &str)| with_fault(*version, name, class, 0, 7).1.made.is_some();
+        let made = types.iter().filter(is_made).count();
+        assert!(made * 10 > types.len() * 9, "{class:?}: {made} of {}", types.len());
+    }
+}
+
 /// Fails unless the fault is found, and nothing else.
 fn assert_found(what: &str, found: &[Finding], fault: &Fault) -> Result<(), TestCaseError> {
     let Some(made) = &fault.made else {
