@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::Operator;
 
@@ -160,5 +162,29 @@ fn depth_is_limited_in_every_direction() {
         parse(&deep(start, end, MAX_DEPTH / 3)).unwrap();
         let error = parse(&deep(start, end, MAX_DEPTH * 100)).unwrap_err();
         assert_eq!(error.problem, Problem::Depth, "{start}{end}");
+    }
+}
+
+/// Pieces of expressions, in any order.
+fn soup() -> impl Strategy<Value = String> {
+    let pieces = [
+        "a", "b.c", "`d`", "'x'", "'", "1", "2.5", "@2024-01", "@T10:00", "%x", "$this", "{}", "(", ")", "[",
+        "]", ".", ",", "+", "-", "*", "/", "div", "mod", "and", "or", "implies", "is", "as", "in",
+        "contains", "|", "=", "!~", "<=", "f()", "where(", "//", "/*", "*/", " ", "\n", "é",
+    ];
+    proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..20)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_an_expression_or_is_refused(text in prop_oneof![any::<String>(), soup()]) {
+        if let Ok(expression) = parse(&text) {
+            // What is written out is the same expression.
+            let written = expression.to_string();
+            prop_assert_eq!(read(&written), written);
+        }
     }
 }
