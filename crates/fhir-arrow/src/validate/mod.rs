@@ -142,4 +142,6 @@ impl Validator {
 }
 
 #[cfg(test)]
+mod full_tests;
+#[cfg(test)]
 mod tests;
