@@ -186,3 +186,14 @@ impl From<LineError> for Finding {
         }
     }
 }
+
+impl From<&Finding> for LineError {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            code: finding.code(),
+            reason: finding.reason.clone().into_owned(),
+            element_path: Some(finding.element_path.clone()),
+            offset: finding.offset,
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! All that is found in one resource.
 
 use super::finding::{Finding, Severity};
+use crate::{IssueCode, LineError};
 
 /// How many findings are kept of one resource; all others are only counted.
 pub const MAX_FINDINGS: usize = 1000;
@@ -42,6 +43,32 @@ impl Findings {
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.worst() < Some(Severity::Error)
+    }
+
+    /// Why the line is refused, if it is for what was found: the first of the worst findings. `None` of a valid resource.
+    ///
+    /// ```
+    /// # use fhir_arrow::{Findings, Reader, ValidationLevel, Validator};
+    /// # use fhir_definitions::Definitions;
+    /// let mut reader = Reader::default();
+    /// let resource = reader.read(br#"{"resourceType":"Patient","nick":"x","gender":7}"#)?;
+    /// let mut findings = Findings::default();
+    /// Validator::new(Definitions::r4(), ValidationLevel::Structure).validate(&resource, &mut findings);
+    /// let refusal = findings.refusal().ok_or("it is valid")?;
+    /// assert_eq!(refusal.to_string(), "a string is expected, not a number at byte 46 in Patient.gender");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn refusal(&self) -> Option<LineError> {
+        if self.is_valid() {
+            return None;
+        }
+        let worst = self.worst();
+        let first = self.list.iter().find(|finding| Some(finding.severity) == worst);
+        Some(first.map_or_else(
+            || LineError::new(IssueCode::Invalid, "an error is among the findings that are only counted", 0),
+            LineError::from,
+        ))
     }
 
     /// The findings as an OperationOutcome (<https://hl7.org/fhir/R4/operationoutcome.html>), in JSON: an issue for

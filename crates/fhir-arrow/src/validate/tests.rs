@@ -341,8 +341,10 @@ fn findings_are_counted_beyond_their_limit() {
     assert_eq!((findings.worst(), findings.is_valid()), (Some(Severity::Error), false));
     assert!(findings.iter().all(|finding| finding.severity == Severity::Warning));
     assert!(findings.to_operation_outcome("a", 1).contains("5 findings more"));
+    assert_eq!(findings.refusal().map(|error| (error.code, error.offset)), Some((IssueCode::Invalid, 0)));
     validator.validate(&reader.read(br#"{"resourceType":"Patient"}"#).unwrap(), &mut findings);
     assert_eq!((findings.is_empty(), findings.omitted(), findings.worst()), (true, 0, None));
+    assert_eq!(findings.refusal(), None);
 }
 
 #[test]
