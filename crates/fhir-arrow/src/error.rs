@@ -41,7 +41,7 @@ impl LineError {
     }
 }
 
-/// The codes of <https://hl7.org/fhir/R4/valueset-issue-type.html> that a line can be refused with.
+/// The codes of <https://hl7.org/fhir/R4/valueset-issue-type.html> that lines and findings have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IssueCode {
@@ -53,6 +53,10 @@ pub enum IssueCode {
     Required,
     /// The value of an element is not allowed.
     Value,
+    /// A code is not one of those that are allowed.
+    CodeInvalid,
+    /// A constraint of the definitions does not hold.
+    Invariant,
     /// The line is longer than a row can be.
     TooLong,
     /// The batch is full: the line is not at fault, the rows before it must be finished first.
@@ -68,6 +72,8 @@ impl IssueCode {
             Self::Structure => "structure",
             Self::Required => "required",
             Self::Value => "value",
+            Self::CodeInvalid => "code-invalid",
+            Self::Invariant => "invariant",
             Self::TooLong => "too-long",
             Self::TooCostly => "too-costly",
         }

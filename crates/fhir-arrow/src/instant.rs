@@ -216,7 +216,7 @@ fn digits<const N: usize>(rest: &mut &[u8]) -> Option<u32> {
     Some(number)
 }
 
-fn days_in_month(year: i64, month: u32) -> u32 {
+pub(crate) fn days_in_month(year: i64, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,

@@ -2,11 +2,13 @@
 //!
 //! A line of NDJSON holds one resource. [`scan`] looks at a line and says what it is, or what is wrong with it.
 //! A [`Flattener`] turns lines of one resource type into rows of a [`TableSchema`], and [`unflatten`] turns a row
-//! back into the resource, value for value.
+//! back into the resource, value for value. A [`Validator`] judges the resource of a line that a [`Reader`] has read, by
+//! the same tokens that a row is made of.
 //!
 //! ```text
 //!  line ── scan ──> Header (type, id, lastUpdated)      where does it belong, is it newer?
 //!  line ── Flattener ──> RecordBatch ── unflatten ──> the same resource
+//!  line ── Reader ──> Resource ──> header, Validator (Findings), Flattener: all three in one pass
 //! ```
 //!
 //! The schema is a function of the FHIR version alone (see [`TableSchema`]). What has no column, or what a column
@@ -46,6 +48,7 @@ mod scan;
 mod schema;
 mod shape;
 mod unflatten;
+mod validate;
 
 pub use error::{IssueCode, LineError, SchemaError, UnflattenError};
 pub use flatten::{Flattener, MAX_BATCH_BYTES};
@@ -54,3 +57,6 @@ pub use reference::ServerBase;
 pub use scan::{Header, Reader, Resource, is_legal_id, row_hash, scan};
 pub use schema::TableSchema;
 pub use unflatten::unflatten;
+pub use validate::{
+    Allowances, Finding, FindingKind, Findings, MAX_FINDINGS, Severity, ValidationLevel, Validator,
+};

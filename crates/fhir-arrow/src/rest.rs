@@ -5,7 +5,7 @@
 //! NULL where they hold all. The values in it are the source's own bytes. What ends up there:
 //!
 //! * members without a column: unknown ones, `_birthDate`, extensions and ids of data types, recursion beyond the
-//!   second level (see [`TableSchema`](crate::TableSchema));
+//!   second level (see [`TableSchema`]);
 //! * values that are not of their column's JSON type: a number where a string belongs, an object where an array
 //!   belongs, `null` as the value of a member; their column is null;
 //! * values that their column cannot hold exactly: whole numbers that are outside of 32 bits or written `1.0` or

@@ -10,7 +10,7 @@ use arrow_array::builder::{
 use base64::Engine as _;
 
 use super::Walk;
-use crate::json::{Key, Kind, Value, unescape_into};
+use crate::json::{Key, Kind, Value};
 use crate::parse_range;
 use crate::primitive::{self, Leaf};
 
@@ -109,7 +109,7 @@ impl LeafColumn {
     pub(super) fn put(&mut self, at: usize, value: Value<'_>, walk: &mut Walk<'_>) -> bool {
         match self {
             Self::Text(texts) => {
-                let Some(text) = text(value, walk.scratch) else { return false };
+                let Some(text) = value.text(walk.scratch) else { return false };
                 append(texts, at, text, &mut walk.bytes)
             }
             Self::Boolean(values) => {
@@ -129,7 +129,7 @@ impl LeafColumn {
                 walk.bytes += 4;
             }
             Self::Integer64(values) => {
-                let Some(number) = text(value, walk.scratch).and_then(integer64) else { return false };
+                let Some(number) = value.text(walk.scratch).and_then(integer64) else { return false };
                 values.fill(at);
                 values.append_value(number);
                 walk.bytes += 8;
@@ -146,7 +146,7 @@ impl LeafColumn {
                 }
             }
             Self::Moment { literal, start, end } => {
-                let Some(text) = text(value, walk.scratch) else { return false };
+                let Some(text) = value.text(walk.scratch) else { return false };
                 append(literal, at, text, &mut walk.bytes);
                 if let Some((first, last)) = parse_range(text) {
                     start.fill(at);
@@ -157,7 +157,7 @@ impl LeafColumn {
                 }
             }
             Self::ReferenceUrl { literal, resource_type, id } => {
-                let Some(text) = text(value, walk.scratch) else { return false };
+                let Some(text) = value.text(walk.scratch) else { return false };
                 append(literal, at, text, &mut walk.bytes);
                 let target = walk.resolver.resolve(text);
                 if let Some(name) = target.resource_type {
@@ -239,17 +239,6 @@ fn append(texts: &mut StringBuilder, at: usize, text: &str, bytes: &mut usize) {
     *bytes += text.len() + 4;
 }
 
-/// The text of a string; `None` for other values, and for what is no text.
-#[inline]
-fn text<'t>(value: Value<'t>, scratch: &'t mut String) -> Option<&'t str> {
-    let (content, escaped) = value.string_content()?;
-    if !escaped {
-        return Some(content);
-    }
-    scratch.clear();
-    unescape_into(content, scratch).then_some(scratch)
-}
-
 /// The number, if it is written as a 32-bit number is written anew.
 fn integer(value: Value<'_>) -> Option<i32> {
     let literal = value.raw();
@@ -265,7 +254,7 @@ fn integer64(text: &str) -> Option<i64> {
 /// The bytes of a base64Binary go to the column, even if they would be written differently.
 fn put_base64(values: &mut BinaryBuilder, at: usize, value: Value<'_>, walk: &mut Walk<'_>) -> bool {
     let engine = base64::engine::general_purpose::STANDARD;
-    let Some(text) = text(value, walk.scratch) else { return false };
+    let Some(text) = value.text(walk.scratch) else { return false };
     let (bytes, exact) = match engine.decode(text) {
         Ok(bytes) => (bytes, true),
         Err(_) => {

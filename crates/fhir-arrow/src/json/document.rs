@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::text::unescape;
+use super::text::{unescape, unescape_into};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,24 +40,29 @@ pub(crate) struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// The object that is the text.
+    #[inline]
     pub(crate) fn root(&self) -> Value<'_> {
         self.at(0)
     }
 
     /// The value that is this token.
+    #[inline]
     pub(super) fn at(&self, at: u32) -> Value<'_> {
         Value { document: self, at }
     }
 
     /// The key that is this token.
+    #[inline]
     pub(super) fn key(&self, at: u32) -> Key<'_> {
         Key { document: self, at }
     }
 
+    #[inline]
     pub(super) fn raw(&self, token: Token) -> &'a str {
         &self.text[token.start as usize..token.end as usize]
     }
 
+    #[inline]
     fn content(&self, token: Token) -> &'a str {
         &self.text[token.start as usize + 1..token.end as usize - 1]
     }
@@ -71,25 +76,30 @@ pub(crate) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    #[inline]
     fn token(self) -> Token {
         self.document.tokens[self.at as usize]
     }
 
+    #[inline]
     pub(crate) fn kind(self) -> Kind {
         self.token().kind
     }
 
     /// The value as it is written.
+    #[inline]
     pub(crate) fn raw(self) -> &'a str {
         self.document.raw(self.token())
     }
 
     /// Where the value starts in the text, in bytes.
+    #[inline]
     pub(crate) fn start(self) -> usize {
         self.token().start as usize
     }
 
     /// What is between the quotes of a string, and whether there is a backslash in it.
+    #[inline]
     pub(crate) fn string_content(self) -> Option<(&'a str, bool)> {
         let token = self.token();
         (token.kind == Kind::String).then(|| (self.document.content(token), token.escaped))
@@ -103,12 +113,28 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same text, written into the scratch where it has escapes: nothing is allocated for each string.
+    #[inline]
+    pub(crate) fn text<'t>(self, scratch: &'t mut String) -> Option<&'t str>
+    where
+        'a: 't,
+    {
+        let (content, escaped) = self.string_content()?;
+        if !escaped {
+            return Some(content);
+        }
+        scratch.clear();
+        unescape_into(content, scratch).then_some(scratch)
+    }
+
     /// The members of an object; none for other values.
+    #[inline]
     pub(crate) fn members(self) -> Members<'a> {
         Members { document: self.document, at: self.at + 1, end: self.end_of(Kind::Object) }
     }
 
     /// The values in an array; none for other values.
+    #[inline]
     pub(crate) fn elements(self) -> Elements<'a> {
         Elements { document: self.document, at: self.at + 1, end: self.end_of(Kind::Array) }
     }
@@ -124,6 +150,7 @@ impl<'a> Value<'a> {
     }
 
     /// The token after all that is in a value of this kind; no token for values of another kind.
+    #[inline]
     fn end_of(self, kind: Kind) -> u32 {
         let token = self.token();
         if token.kind == kind { token.link } else { 0 }
@@ -138,6 +165,7 @@ pub(crate) struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
+    #[inline]
     fn token(self) -> Token {
         self.document.tokens[self.at as usize]
     }
@@ -148,10 +176,12 @@ impl<'a> Key<'a> {
     }
 
     /// The name as it is written, with its quotes.
+    #[inline]
     pub(crate) fn raw(self) -> &'a str {
         self.document.raw(self.token())
     }
 
+    #[inline]
     pub(crate) fn hash(self) -> u32 {
         self.token().link
     }
@@ -168,6 +198,7 @@ impl<'a> Key<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn start(self) -> usize {
         self.token().start as usize
     }
@@ -183,6 +214,7 @@ pub(crate) struct Members<'a> {
 impl<'a> Iterator for Members<'a> {
     type Item = (Key<'a>, Value<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.end {
             return None;
@@ -204,6 +236,7 @@ pub(crate) struct Elements<'a> {
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.end {
             return None;

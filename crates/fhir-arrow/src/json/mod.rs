@@ -11,7 +11,7 @@ mod scalar;
 mod text;
 
 pub(crate) use document::{Document, Key, Kind, Value};
-pub(crate) use name::Names;
+pub(crate) use name::{Name, Names};
 pub(crate) use parser::Tape;
 pub(crate) use scalar::is_number;
-pub(crate) use text::{escape_into, unescape_into};
+pub(crate) use text::escape_into;

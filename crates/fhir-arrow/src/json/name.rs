@@ -1,5 +1,7 @@
 //! Names of members, and the table that finds them.
 
+use super::document::Value;
+
 /// The hash of a name: of its length and its first and last eight bytes, which tell FHIR's names apart and are
 /// read in two loads. Names with equal hashes are compared.
 #[inline]
@@ -21,6 +23,47 @@ fn ends(name: &[u8]) -> (u64, u64) {
         return (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into());
     }
     (name.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)), 0)
+}
+
+/// A name to look for again and again, and the one with `_` before it.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    text: Box<str>,
+    hash: u32,
+    beside: Box<str>,
+    beside_hash: u32,
+}
+
+impl Name {
+    pub(crate) fn new(text: &str) -> Self {
+        let beside = format!("_{text}");
+        let (hash, beside_hash) = (hash(text.as_bytes()), hash(beside.as_bytes()));
+        Self { text: text.into(), hash, beside: beside.into(), beside_hash }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its number in a set of names.
+    pub(crate) fn find_in(&self, names: &Names) -> Option<usize> {
+        names.find(self.hash, &self.text).map(usize::from)
+    }
+
+    /// The value of the member of an object that has this name.
+    pub(crate) fn member_of<'a>(&self, object: Value<'a>) -> Option<Value<'a>> {
+        member(object, self.hash, &self.text)
+    }
+
+    /// The value of the member that has this name behind a `_`.
+    pub(crate) fn beside_of<'a>(&self, object: Value<'a>) -> Option<Value<'a>> {
+        member(object, self.beside_hash, &self.beside)
+    }
+}
+
+fn member<'a>(object: Value<'a>, hash: u32, name: &str) -> Option<Value<'a>> {
+    let mut members = object.members();
+    members.find(|(key, _)| key.hash() == hash && key.name() == name).map(|(_, value)| value)
 }
 
 /// A fixed set of names, each with a number: an open-addressing table that is at most half full.

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use fhir_arrow::{Flattener, TableSchema, scan};
+use fhir_arrow::{Findings, Flattener, Reader, TableSchema, ValidationLevel, Validator, scan};
+use fhir_definitions::Definitions;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -11,6 +12,18 @@ use crate::{assert_round_trip, schema};
 const LINE: &str = r#"{"resourceType":"Patient","id":"p1","meta":{"lastUpdated":"2024-05-01T12:00:00Z","tag":[{"code":"x"}]},"name":[{"family":"A\u00e9\n","given":["B",null]}],"multipleBirthInteger":-12,"active":true,"photo":[{"data":"AAE="}],"x":{"y":[1.5e3,{}]}}"#;
 
 static PATIENT: LazyLock<Arc<TableSchema>> = LazyLock::new(|| schema("Patient"));
+
+static FULL: LazyLock<Validator> = LazyLock::new(|| Validator::new(Definitions::r4(), ValidationLevel::Full));
+
+/// Judges what can be read of a line, however it is damaged: findings are in the line, and can be told.
+fn assert_judged(line: &[u8]) {
+    let (mut reader, mut findings) = (Reader::default(), Findings::default());
+    let Ok(resource) = reader.read(line) else { return };
+    FULL.validate(&resource, &mut findings);
+    assert!(findings.iter().all(|finding| finding.offset < line.len()));
+    let outcome = findings.to_operation_outcome("a", 1);
+    assert!(serde_json::from_str::<serde_json::Value>(&outcome).is_ok(), "{outcome}");
+}
 
 /// A byte that means something to JSON, or any other.
 fn byte() -> impl Strategy<Value = u8> {
@@ -31,6 +44,7 @@ proptest! {
                 _ => drop(line.remove(at)),
             }
         }
+        assert_judged(&line);
         let scanned = scan(&line);
         let appended = Flattener::new(Arc::clone(&PATIENT), None).append(&line);
         match scanned {

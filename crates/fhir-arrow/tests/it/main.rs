@@ -5,11 +5,14 @@
 mod columns;
 mod damaged;
 mod every_type;
+mod fault;
 mod instants;
 mod json;
+mod judged;
 mod near_fhir;
 mod real;
 mod schema;
+mod writer;
 
 use std::sync::Arc;
 

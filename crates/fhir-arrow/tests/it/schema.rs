@@ -1,6 +1,6 @@
 //! Which columns the types have.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use arrow_schema::{DataType, Field, Fields};
@@ -25,6 +25,47 @@ fn outline(fields: &Fields, depth: usize, out: &mut String) {
             other => writeln!(out, "{indent}{}: {list}{other}", field.name()).unwrap(),
         }
     }
+}
+
+/// The columns of every type, with each struct written out where it comes first; after that it is named by that place.
+#[derive(Default)]
+struct Outlines {
+    first: HashMap<Fields, String>,
+    text: String,
+}
+
+impl Outlines {
+    fn write(&mut self, place: &str, fields: &Fields, depth: usize) {
+        for field in fields {
+            let (list, item) = match field.data_type() {
+                DataType::List(element) => ("list of ", element.data_type()),
+                other => ("", other),
+            };
+            write!(self.text, "{}{}: {list}", "  ".repeat(depth), field.name()).unwrap();
+            let DataType::Struct(inside) = item else {
+                writeln!(self.text, "{item}").unwrap();
+                continue;
+            };
+            if let Some(first) = self.first.get(inside) {
+                writeln!(self.text, "struct as {first}").unwrap();
+                continue;
+            }
+            let place = format!("{place}.{}", field.name());
+            writeln!(self.text, "struct").unwrap();
+            self.first.insert(inside.clone(), place.clone());
+            self.write(&place, inside, depth + 1);
+        }
+    }
+}
+
+#[test]
+fn every_type_of_r4_has_these_columns() {
+    let mut outlines = Outlines::default();
+    for name in Definitions::r4().resource_types() {
+        writeln!(outlines.text, "{name}").unwrap();
+        outlines.write(name, schema(name).arrow().fields(), 1);
+    }
+    insta::assert_snapshot!(outlines.text);
 }
 
 fn leaves(field: &Field) -> usize {
