@@ -6,7 +6,9 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{BulkClient, Level, Secret, Url};
 
-use super::options::{LakeOption, RemovalsOption, ReportFormat, RunOptions, UpsertOption, VersionOption};
+use super::options::{
+    LakeOption, RemovalsOption, ReportFormat, RunOptions, UpsertOption, ValidationOptions, VersionOption,
+};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::config::{Config, parse_duration};
@@ -69,6 +71,8 @@ pub struct Export {
     #[command(flatten)]
     upsert: UpsertOption,
     #[command(flatten)]
+    validation: ValidationOptions,
+    #[command(flatten)]
     removals: RemovalsOption,
     #[command(flatten)]
     run: RunOptions,
@@ -116,8 +120,11 @@ impl Export {
             .with_tables(&config.tables)
             .with_upsert(self.upsert.upsert);
         let parallel = usize::from(self.parallel);
-        let settings =
-            Settings { max_removals: self.removals.max_removals, ..self.run.settings(self.raw, config) };
+        let settings = Settings {
+            judging: self.validation.judging(config)?,
+            max_removals: self.removals.max_removals,
+            ..self.run.settings(self.raw, config)
+        };
         let options = ExportOptions {
             level,
             types: self.types,

@@ -6,7 +6,9 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::{Url, checked_base};
 
-use super::options::{LakeOption, RemovalsOption, ReportFormat, RunOptions, UpsertOption, VersionOption};
+use super::options::{
+    LakeOption, RemovalsOption, ReportFormat, RunOptions, UpsertOption, ValidationOptions, VersionOption,
+};
 use super::progress::Shown;
 use super::{Done, report};
 use crate::config::Config;
@@ -48,6 +50,8 @@ pub struct Ingest {
     #[command(flatten)]
     upsert: UpsertOption,
     #[command(flatten)]
+    validation: ValidationOptions,
+    #[command(flatten)]
     removals: RemovalsOption,
     #[command(flatten)]
     run: RunOptions,
@@ -80,6 +84,7 @@ impl Ingest {
             reference: self.raw == RawOption::Reference,
             snapshot: self.snapshot,
             settings: Settings {
+                judging: self.validation.judging(config)?,
                 max_removals: self.removals.max_removals,
                 ..self.run.settings(encoding, config)
             },

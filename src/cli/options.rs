@@ -1,10 +1,13 @@
 //! Flags that several commands share, and how values on the command line are read.
 
 use clap::{Args, ValueEnum};
+use fhir_arrow::ValidationLevel;
 use fhir_definitions::FhirVersion;
 
 use crate::config::Config;
+use crate::error::Error;
 use crate::lake::identity::UpsertMode;
+use crate::lake::stage::{Judging, OnInvalid};
 use crate::pipeline::settings::LEAST_MEMORY;
 use crate::pipeline::{MaxRemovals, Settings};
 use crate::raw::Encoding;
@@ -56,6 +59,46 @@ impl RunOptions {
     pub fn settings(&self, raw: Encoding, config: &Config) -> Settings {
         let quarantine_retention = config.quarantine.retention;
         Settings { memory: self.memory, raw, quarantine_retention, ..Settings::default() }
+    }
+}
+
+/// How resources are judged.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ValidationOptions {
+    /// How resources are judged: not at all; their structure; or also required codes, targets of references and constraints
+    #[arg(long, value_enum, default_value = "structure", env = "FHIRLAKE_VALIDATE")]
+    pub validate: LevelName,
+    /// What becomes of those that are not valid: their lines go to the quarantine, they become rows all the same, or the run is refused
+    #[arg(long, value_enum, default_value = "quarantine", env = "FHIRLAKE_ON_INVALID")]
+    pub on_invalid: OnInvalid,
+}
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LevelName {
+    /// Nothing beyond what a row needs
+    None,
+    /// JSON types, cardinality, the forms of primitives, unknown elements
+    Structure,
+    /// The same, and codes of required bindings, types that references are to, and constraints
+    Full,
+}
+
+impl From<LevelName> for ValidationLevel {
+    fn from(name: LevelName) -> Self {
+        match name {
+            LevelName::None => Self::None,
+            LevelName::Structure => Self::Structure,
+            LevelName::Full => Self::Full,
+        }
+    }
+}
+
+impl ValidationOptions {
+    /// The same with what is tolerated.
+    pub fn judging(self, config: &Config) -> Result<Judging, Error> {
+        let allowances = config.validation.allowances()?;
+        Ok(Judging { level: self.validate.into(), on_invalid: self.on_invalid, allowances })
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand, ValueEnum};
+use fhir_arrow::{Findings, Reader, ValidationLevel, Validator};
 
-use super::options::{LakeOption, ReportFormat, RunOptions};
+use super::options::{LakeOption, LevelName, ReportFormat, RunOptions, ValidationOptions};
 use super::progress::Shown;
 use super::{Done, print, report};
 use crate::config::Config;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::lake::Lake;
 use crate::lake::own;
 use crate::lake::quarantine::QuarantinedLine;
-use crate::pipeline::{self, ReplayOptions};
+use crate::pipeline::{self, ReplayOptions, Settings};
 use crate::raw::{Encoding, RawSource};
 
 const EXAMPLES: &str = "\
@@ -50,6 +51,9 @@ enum QuarantineCommand {
         /// The line: RAW_FILE:LINE
         #[arg(value_name = "RAW_FILE:LINE")]
         line: String,
+        /// How the line is judged for it
+        #[arg(long, value_enum, default_value = "structure", env = "FHIRLAKE_VALIDATE")]
+        validate: LevelName,
         /// What is shown
         #[arg(long, value_enum, default_value = "outcome", env = "FHIRLAKE_SHOW")]
         show: Shows,
@@ -60,6 +64,8 @@ enum QuarantineCommand {
         lake: LakeOption,
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        validation: ValidationOptions,
         #[command(flatten)]
         run: RunOptions,
         /// How the run is reported
@@ -92,9 +98,12 @@ impl Quarantine {
     pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
         match self.command {
             QuarantineCommand::List { lake, which, format } => list(&lake, &which, format).await,
-            QuarantineCommand::Show { lake, line, show } => show_line(&lake, &line, show).await,
-            QuarantineCommand::Replay { lake, which, run, format } => {
-                let settings = run.settings(Encoding::default(), config);
+            QuarantineCommand::Show { lake, line, validate, show } => {
+                show_line(&lake, &line, validate.into(), show).await
+            }
+            QuarantineCommand::Replay { lake, which, validation, run, format } => {
+                let judging = validation.judging(config)?;
+                let settings = Settings { judging, ..run.settings(Encoding::default(), config) };
                 let options = ReplayOptions { runs: which.runs, types: which.types, settings };
                 let done = pipeline::replay(&lake.lake, &options, &Shown::default()).await?;
                 report::show_all(&[done], format)
@@ -138,7 +147,12 @@ async fn list(lake: &LakeOption, which: &Which, format: ReportFormat) -> anyhow:
     Ok(Done::Clean)
 }
 
-async fn show_line(lake: &LakeOption, place: &str, show: Shows) -> anyhow::Result<Done> {
+async fn show_line(
+    lake: &LakeOption,
+    place: &str,
+    level: ValidationLevel,
+    show: Shows,
+) -> anyhow::Result<Done> {
     let lake = Lake::open(&lake.lake).await?;
     let named = place.rsplit_once(':').and_then(|(file, number)| Some((file, number.parse::<i64>().ok()?)));
     let (file, number) = named.ok_or_else(|| {
@@ -149,11 +163,14 @@ async fn show_line(lake: &LakeOption, place: &str, show: Shows) -> anyhow::Resul
     let line =
         lines(&lake).await?.into_iter().find(|line| line.raw_file == file && line.line_number == number);
     let line = line.ok_or_else(|| Error::Refused(format!("line {number} of {file} is not in quarantine")))?;
+    let (offset, length) = (u64::try_from(line.byte_offset)?, u64::try_from(line.byte_length)?);
+    let bytes = RawSource::open(&lake.root, file).await?.read(offset..offset + length).await?;
     match show {
-        Shows::Outcome => print::data(&serde_json::to_string_pretty(&outcome(&line))?)?,
+        Shows::Outcome => {
+            let validator = Validator::new(lake.definitions(), level);
+            print::data(&serde_json::to_string_pretty(&outcome(&line, &bytes, &validator)?)?)?;
+        }
         Shows::Line => {
-            let (offset, length) = (u64::try_from(line.byte_offset)?, u64::try_from(line.byte_length)?);
-            let bytes = RawSource::open(&lake.root, file).await?.read(offset..offset + length).await?;
             let mut out = std::io::stdout().lock();
             out.write_all(&bytes)?;
             out.write_all(b"\n")?;
@@ -163,8 +180,18 @@ async fn show_line(lake: &LakeOption, place: &str, show: Shows) -> anyhow::Resul
     Ok(Done::Clean)
 }
 
-/// What is wrong with a line, as FHIR says it.
-fn outcome(line: &QuarantinedLine) -> serde_json::Value {
+/// All that is wrong with a line, as FHIR says it; of a line that is no resource, what it was refused for.
+fn outcome(line: &QuarantinedLine, bytes: &[u8], validator: &Validator) -> anyhow::Result<serde_json::Value> {
+    let (mut reader, mut findings) = (Reader::default(), Findings::default());
+    if let Ok(resource) = reader.read(bytes)
+        && resource.header().is_ok()
+    {
+        validator.validate(&resource, &mut findings);
+        if !findings.is_valid() {
+            let text = findings.to_operation_outcome(&line.raw_file, u64::try_from(line.line_number)?);
+            return Ok(serde_json::from_str(&text)?);
+        }
+    }
     let place = format!("line {}, byte {} of {}", line.line_number, line.byte_offset, line.raw_file);
     let mut issue = serde_json::json!({
         "severity": "error",
@@ -175,5 +202,5 @@ fn outcome(line: &QuarantinedLine) -> serde_json::Value {
     if let Some(path) = &line.element_path {
         issue["expression"] = serde_json::json!([path]);
     }
-    serde_json::json!({ "resourceType": "OperationOutcome", "issue": [issue] })
+    Ok(serde_json::json!({ "resourceType": "OperationOutcome", "issue": [issue] }))
 }

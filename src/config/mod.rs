@@ -12,12 +12,16 @@
 //!
 //! [quarantine]
 //! retention = "90d"
+//!
+//! [validation]
+//! allow = ["json-type Patient.active"]   # kind and path of a finding, as _findings has them
 //! ```
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use fhir_arrow::Allowances;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -34,6 +38,8 @@ pub struct Config {
     pub tables: BTreeMap<String, TableConfig>,
     /// What becomes of quarantined lines.
     pub quarantine: QuarantineConfig,
+    /// What validation tolerates.
+    pub validation: ValidationConfig,
 }
 
 /// How the table of a resource type is made.
@@ -43,6 +49,33 @@ pub struct TableConfig {
     /// Elements that have columns besides those of the definitions: `_birthDate`, `address.extension`.
     #[serde(default)]
     pub columns: Vec<String>,
+}
+
+/// What validation tolerates.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationConfig {
+    /// Findings, each as its kind and its path, as `_findings` has them: `json-type Patient.active`.
+    #[serde(default)]
+    pub allow: Vec<String>,
+}
+
+impl ValidationConfig {
+    /// The same as the validator knows them.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for what is not a kind and a path.
+    pub fn allowances(&self) -> Result<Allowances> {
+        let pair = |text: &String| {
+            let pair = text.split_once(' ').map(|(kind, path)| (kind.to_owned(), path.trim().to_owned()));
+            pair.ok_or_else(|| {
+                Error::Refused(format!(
+                    "[validation] allow: {text:?} is not a kind and a path, as in \"json-type Patient.active\""
+                ))
+            })
+        };
+        self.allow.iter().map(pair).collect()
+    }
 }
 
 /// What becomes of quarantined lines.
@@ -79,6 +112,7 @@ impl Config {
             let section = |error: toml::de::Error| format!("[{key}]: {}", error.message());
             match key.as_str() {
                 "tables" => config.tables = value.try_into().map_err(section)?,
+                "validation" => config.validation = value.try_into().map_err(section)?,
                 "quarantine" => config.quarantine = value.try_into().map_err(section)?,
                 _ => {
                     let value = flag(&value)

@@ -4,6 +4,7 @@
 //! the lake itself; `resource`, `stage` and `upsert` are the tables of the resource types.
 
 pub mod exports;
+pub mod findings;
 pub mod identity;
 pub mod keys;
 pub mod ledger;

@@ -12,6 +12,7 @@ use fhir_arrow::{Instant, parse_instant};
 use futures::{StreamExt, TryStreamExt};
 
 use super::deletions::{DeletedAt, Deletions};
+use super::findings;
 use super::input::{Input, InputFile};
 use super::outcomes::Outcomes;
 use super::progress::{Observer, Step};
@@ -24,6 +25,7 @@ use super::stage::{StagedRun, stage, stage_files};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES};
+use crate::lake::findings::FindingRow;
 use crate::lake::ledger::{DeletionRow, FileRow, record_tombstones};
 use crate::lake::members::{GroupPatients, MemberRow, record_members};
 use crate::lake::own::{self, OwnRow};
@@ -68,6 +70,7 @@ async fn load_input(
     for file in &input.files {
         file.left.as_ref().map_or(Ok(()), |left| left.check(&file.path))?;
     }
+    findings::refuse_invalid(&staged, |file| input.files.get(file as usize).map_or("", |file| &file.path))?;
     let mut came = staged.tally.clone();
     came.merge(deletions.tally.clone());
     let whole = reconcile(run, input, &came, &BTreeMap::new(), outcomes.errors())?.complete;
@@ -88,6 +91,9 @@ async fn load_input(
     let clean = verdict.complete && staged.tally.all_refused() == 0;
     staged.quarantine.extend(quarantine(lake, run, &deletions.refused).await?);
     let expired = expired(&Exports::read(&lake.root).await?, settings.quarantine_retention);
+    let findings = findings::rows(run, input, &staged.tally);
+    verdict.warnings.extend(findings::most_frequent(&findings));
+    versions.note(FindingRow::TABLE, own::append(&lake.root, &run.stamp(), &findings).await?);
     record(lake, run, input, staged, clean, &expired, &mut versions).await?;
 
     let row = ExportRow {
@@ -143,7 +149,7 @@ fn staging(lake: &Lake, run: &Run, input: &Input, settings: &Settings) -> Result
         transaction_time: transaction_time(input)?,
     };
     let files = stage_files(input, origin, |name| lake.definitions().is_resource(name));
-    Ok(Staging::new(lake, run.stamp(), files, settings.stage_limits()))
+    Ok(Staging::new(lake, run.stamp(), files, settings.stage_limits(), &settings.judging))
 }
 
 /// Writes the lake's own tables: what came, what was refused, who belongs to the Group.

@@ -7,6 +7,7 @@
 mod copy;
 pub mod deletions;
 pub mod export;
+mod findings;
 pub mod ingest;
 pub mod input;
 mod jobs;

@@ -27,7 +27,7 @@ use crate::lake::exports::{self, ExportRow, Exports, FINISHED, TypeCounts};
 use crate::lake::own;
 use crate::lake::quarantine::QuarantinedLine;
 use crate::lake::resource::{Origin, resource_type, table_name};
-use crate::lake::stage::{StageFile, Staging};
+use crate::lake::stage::{Judging, StageFile, Staging};
 use crate::lake::upsert::{self, Context};
 use crate::raw::layout::Section;
 use crate::storage::Lock;
@@ -73,7 +73,8 @@ pub async fn rebuild(location: &str, options: &RebuildOptions, observer: &dyn Ob
         workers: Workers::new(options.settings.workers()),
         chunk: options.settings.key_chunk(),
     };
-    let mut staging = Staging::new(&lake, run.stamp(), files, options.settings.stage_limits());
+    let mut staging =
+        Staging::new(&lake, run.stamp(), files, options.settings.stage_limits(), &Judging::nothing());
     staging.only = Some(names.clone());
     staging.dropped = quarantined(&lake, &staging.files).await?;
     let staged = stage(&context, &options.settings, staging, &input, observer).await?;

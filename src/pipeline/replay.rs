@@ -12,6 +12,7 @@ use delta_upsert::data_file::Parts;
 use delta_upsert::upsert::Changed;
 use fhir_arrow::parse_instant;
 
+use super::findings;
 use super::load::{Versions, changes, context, expired, signed, write_tables};
 use super::plan::Scope;
 use super::progress::{Observer, Step};
@@ -62,11 +63,18 @@ pub async fn replay(location: &str, options: &ReplayOptions, observer: &dyn Obse
         None => Run::begin(&lake.root, REPLAY, &exports, scope, Vec::new()).await?,
     };
     let context = context(&lake, &run, &options.settings).await?;
-    let mut staging = Staging::new(&lake, run.stamp(), files, options.settings.stage_limits());
+    let mut staging = Staging::new(
+        &lake,
+        run.stamp(),
+        files.clone(),
+        options.settings.stage_limits(),
+        &options.settings.judging,
+    );
     let types: std::collections::BTreeSet<String> =
         lines.iter().filter_map(|(_, line)| line.resource_type.clone()).collect();
     staging.done.clone_from(Filter::none(&context, &types).await?.done());
     let mut staged = stage(&lake, staging, &options.settings, &lines, observer).await?;
+    findings::refuse_invalid(&staged, |file| files.get(file as usize).map_or("", |file| &file.name))?;
     let changed = write_tables(&context, changes(&lake, &mut staged, &[]).await?, observer).await?;
 
     let mut versions = Versions::default();

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::removals::MaxRemovals;
-use crate::lake::stage::Limits;
+use crate::lake::stage::{Judging, Limits};
 use crate::raw::Encoding;
 
 /// The settings of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// How much memory the run may take, in bytes: about so much, and a line that is longer aside.
     pub memory: u64,
@@ -15,6 +15,8 @@ pub struct Settings {
     pub workers: usize,
     /// How raw files are kept.
     pub raw: Encoding,
+    /// How resources are judged.
+    pub judging: Judging,
     /// How many rows of a table a complete export may remove that it did not bring.
     pub max_removals: MaxRemovals,
     /// How long lines stay in quarantine; for ever, where nothing is said.
@@ -27,6 +29,7 @@ impl Default for Settings {
             memory: 512 << 20,
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             raw: Encoding::default(),
+            judging: Judging::default(),
             max_removals: MaxRemovals::default(),
             quarantine_retention: None,
         }

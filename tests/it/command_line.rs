@@ -115,7 +115,8 @@ fn status_says_what_lives_in_rest() {
     let lake = bench.lake("lake");
     let line = r#"{"resourceType":"Patient","id":"p","_birthDate":{"id":"b"},"address":[{"extension":[{"url":"x"}]},{"extension":[]}]}"#;
     let folder = write_lines(&bench.path("in"), "Patient.ndjson", &[line]);
-    fhirlake(&["ingest", "--lake", &lake, folder.to_str().unwrap()]);
+    // FHIR has no empty arrays.
+    fhirlake(&["ingest", "--lake", &lake, "--validate", "none", folder.to_str().unwrap()]);
     let status = fhirlake(&["status", "--lake", &lake, "--format", "json"]);
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["tables"][0]["rest"], serde_json::json!({"_birthDate": 1, "address.extension": 2}));

@@ -17,4 +17,5 @@ mod resume;
 mod tables;
 mod tidy;
 mod upsert;
+mod validation;
 mod views;

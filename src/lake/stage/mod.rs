@@ -6,6 +6,7 @@
 //! A [`Stager`] takes the lines of one split, block by block. The rows of a block are put in an order in which those of a
 //! patient lie together: whoever asks for a patient then reads few pages.
 
+mod judge;
 mod order;
 mod refusals;
 mod rows;
@@ -16,11 +17,13 @@ use std::sync::{Arc, Mutex};
 
 use delta_upsert::data_file::{FileNames, NewFile, Part};
 use delta_upsert::{Key, RoaringBitmap, Stamp};
-use fhir_arrow::{Instant, IssueCode, LineError, Reader, Resource, ServerBase};
+use fhir_arrow::{Findings, Instant, IssueCode, LineError, Reader, Resource, ServerBase};
 use fhir_definitions::Definitions;
 
+pub use self::judge::{Counted, FindingKey, Judge, Judging, OnInvalid};
 pub use self::tally::Tally;
 
+use self::judge::Verdict;
 use self::refusals::Refusals;
 use self::rows::Rows;
 use super::Lake;
@@ -74,6 +77,8 @@ pub struct Staging {
     pub only: Option<BTreeSet<String>>,
     /// Tables that have the run's commit already: their lines are looked at, and not staged again.
     pub done: BTreeSet<String>,
+    /// How resources are judged.
+    pub judge: Judge,
     /// The names of the files that are made.
     pub names: FileNames,
     /// The memory of each stager.
@@ -83,7 +88,7 @@ pub struct Staging {
 
 impl Staging {
     /// Prepares the staging of a run, of which nothing is dropped and no table done.
-    pub fn new(lake: &Lake, run: Stamp, files: Vec<StageFile>, limits: Limits) -> Self {
+    pub fn new(lake: &Lake, run: Stamp, files: Vec<StageFile>, limits: Limits, judging: &Judging) -> Self {
         let names = FileNames::new(&run);
         Self {
             lake: lake.clone(),
@@ -92,6 +97,7 @@ impl Staging {
             dropped: HashMap::new(),
             only: None,
             done: BTreeSet::new(),
+            judge: Judge::new(lake.definitions(), judging),
             names,
             limits,
             tables: Mutex::default(),
@@ -148,6 +154,7 @@ pub struct Stager {
     staging: Arc<Staging>,
     base: Option<ServerBase>,
     reader: Reader,
+    findings: Findings,
     rows: BTreeMap<String, Rows>,
     refusals: Refusals,
     staged: Staged,
@@ -162,6 +169,7 @@ impl Stager {
             staging: Arc::clone(staging),
             base: server.map(|server| ServerBase::new(server.as_str())),
             reader: Reader::default(),
+            findings: Findings::default(),
             rows: BTreeMap::new(),
             refusals: Refusals::default(),
             staged: Staged::default(),
@@ -229,6 +237,16 @@ impl Stager {
         let name = table_name(&header.resource_type, header.subsetted);
         if staging.only.as_ref().is_some_and(|only| !only.contains(&name)) {
             return Ok(None);
+        }
+        let verdict = staging.judge.judge(resource, &mut self.findings);
+        self.staged.tally.found(&header.resource_type, file, line, &self.findings);
+        match verdict {
+            Verdict::Accepted => {}
+            Verdict::Refused(error) => {
+                let known = Some((header.resource_type.to_string(), header.id.to_string()));
+                return Ok(Some(Refused { error, known }));
+            }
+            Verdict::Fails(error) => self.staged.tally.fails(file, line, &error),
         }
         if !self.rows.contains_key(&name) {
             let rows = Rows::new(

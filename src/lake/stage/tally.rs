@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fhir_arrow::{Header, Instant, IssueCode, LineError};
+use fhir_arrow::{Findings, Header, Instant, IssueCode, LineError};
 
+use super::judge::{Counted, FindingKey};
 use crate::raw::Line;
 
 /// The resource type that a line is counted under if nothing says one.
 pub const UNKNOWN: &str = "unknown";
+
+/// Findings that are told apart. Names of unknown elements may be endless: those beyond are counted without their path.
+const MOST_FINDINGS: usize = 10_000;
 
 /// What the lines of a run say, counted.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -22,6 +26,10 @@ pub struct Tally {
     pub broken_until: BTreeMap<u32, u64>,
     /// The patients that came.
     pub patients: BTreeSet<String>,
+    /// What validation has found.
+    pub findings: BTreeMap<FindingKey, Counted>,
+    /// The first resource for which the run is refused: raw file, line, and why; and how many there are.
+    pub failing: Option<((u32, u64, String), u64)>,
     /// Resources that are older than the `_since` that was sent.
     pub before_since: u64,
 }
@@ -43,6 +51,29 @@ impl Tally {
             Some(lines) => *lines += 1,
             None => drop(self.lines.insert(resource_type.to_owned(), 1)),
         }
+    }
+
+    /// Counts what was found in a resource.
+    pub fn found(&mut self, resource_type: &str, file: u32, line: &Line<'_>, findings: &Findings) {
+        for finding in findings {
+            let mut key = FindingKey::of(resource_type, finding);
+            if self.findings.len() >= MOST_FINDINGS && !self.findings.contains_key(&key) {
+                "…".clone_into(&mut key.element_path);
+            }
+            let counted = Counted {
+                count: 1,
+                first: (file, line.number, finding.offset as u64),
+                issue_code: finding.code().to_string(),
+                reason: finding.reason.to_string(),
+            };
+            count_in(&mut self.findings, key, counted);
+        }
+    }
+
+    /// Counts a resource for which the run is refused.
+    pub fn fails(&mut self, file: u32, line: &Line<'_>, error: &LineError) {
+        let this = Some(((file, line.number, error.to_string()), 1));
+        self.failing = both(self.failing.take(), this);
     }
 
     /// Counts a refused line, unless it is counted as a resource already.
@@ -81,8 +112,34 @@ impl Tally {
             let ours = self.broken_until.entry(file).or_default();
             *ours = until.max(*ours);
         }
+        for (key, counted) in other.findings {
+            count_in(&mut self.findings, key, counted);
+        }
+        self.failing = both(self.failing.take(), other.failing);
         self.patients.extend(other.patients);
         self.before_since += other.before_since;
+    }
+}
+
+type Failing = Option<((u32, u64, String), u64)>;
+
+/// The earlier of two, and how many there are together.
+fn both(one: Failing, other: Failing) -> Failing {
+    match (one, other) {
+        (Some((first, count)), Some((second, more))) => Some((first.min(second), count + more)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn count_in(findings: &mut BTreeMap<FindingKey, Counted>, key: FindingKey, counted: Counted) {
+    match findings.get_mut(&key) {
+        Some(known) => {
+            known.count += counted.count;
+            if counted.first < known.first {
+                *known = Counted { count: known.count, ..counted };
+            }
+        }
+        None => drop(findings.insert(key, counted)),
     }
 }
 
