@@ -50,10 +50,14 @@ mod client;
 mod error;
 mod export;
 mod http;
+mod lenient;
 mod ndjson;
 mod outcome;
 
-pub use auth::Secret;
+pub use auth::{
+    Algorithm, BackendServices, ClientSecret, Credentials, Grant, KeySet, Scopes, Secret, SigningKey,
+    SmartConfiguration,
+};
 pub use capability::Capability;
 pub use client::{Builder, BulkClient, checked_base};
 pub use error::{Error, ErrorKind};

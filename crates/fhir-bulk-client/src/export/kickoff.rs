@@ -6,7 +6,7 @@
 //! the only way back to the job.
 
 use reqwest::StatusCode;
-use reqwest::header::CONTENT_LOCATION;
+use reqwest::header::{CONTENT_LOCATION, HeaderValue};
 use url::Url;
 
 use super::request::{ExportRequest, Level};
@@ -38,11 +38,8 @@ impl BulkClient {
     /// [`ErrorKind::Protocol`] if it accepts without saying where the status is.
     pub async fn kick_off(&self, request: &ExportRequest) -> Result<KickOff, Error> {
         let request_url = request.url(&self.base)?;
-        let call = Call {
-            prefer_async: true,
-            repeatable: false,
-            ..Call::get(request_url.clone(), "application/fhir+json")
-        };
+        let call = Call { repeatable: false, ..Call::get(request_url.clone(), "application/fhir+json") };
+        let call = call.with_header("prefer", HeaderValue::from_static("respond-async"));
         let answer = self.transport.send(&call).await.map_err(|error| explain(error, &request.level))?;
         let status_url = self.status_url(&answer)?;
         let mut warnings = request.warnings();
@@ -61,7 +58,7 @@ impl BulkClient {
         // A lenient server tells here which parameters it ignores.
         let outcome = answer.body.read(MAX_BODY).await.ok().and_then(|body| OperationOutcome::parse(&body));
         if let Some(outcome) = outcome {
-            warnings.push(format!("the server says: {}", self.transport.scrub(outcome.text())));
+            warnings.push(format!("the server says: {}", self.transport.scrub(&outcome.words())));
         }
         Ok(KickOff { status_url, request_url, warnings })
     }

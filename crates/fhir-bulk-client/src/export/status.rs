@@ -140,23 +140,24 @@ impl BulkClient {
         on_progress: &mut impl FnMut(&Progress),
     ) -> Result<Page, Error> {
         let call = Call::get(url.clone(), "application/json");
-        let (mut polls, mut failures) = (0_u32, 0_u32);
+        let (mut running, mut failing) = (self.transport.pauses.begin(), self.transport.pauses.begin());
+        let mut failures = 0_u32;
         loop {
             let verdict = match self.transport.once(&call).await {
                 Ok(answer) => read(answer, room).await,
                 Err(failure) => judge(failure),
             };
-            let (asked, progress, earlier) = match verdict {
+            let (pause, progress) = match verdict {
                 Verdict::Done(page) => return Ok(*page),
                 Verdict::Later { pause, progress } => {
                     failures = 0;
-                    polls += 1;
-                    (pause, progress, polls - 1)
+                    failing = self.transport.pauses.begin();
+                    (running.next(pause), progress)
                 }
                 Verdict::Bear { error, pause } if failures < self.transport.retries => {
                     tracing::warn!(%error, "the status could not be asked; asking again");
                     failures += 1;
-                    (pause, None, failures - 1)
+                    (failing.next(pause), None)
                 }
                 Verdict::Bear { error, .. } => {
                     return Err(error.with_attempts(failures + 1, started.elapsed()));
@@ -164,21 +165,14 @@ impl BulkClient {
                 Verdict::Final(error) => return Err(error),
             };
             let elapsed = started.elapsed();
-            let next_poll = self.next_poll(asked, earlier, elapsed, url)?;
+            let next_poll = self.next_poll(pause, elapsed, url)?;
             on_progress(&Progress { progress, next_poll, elapsed });
             tokio::time::sleep(next_poll).await;
         }
     }
 
     /// The pause before the next poll, cut where the longest wait ends.
-    fn next_poll(
-        &self,
-        asked: Option<Duration>,
-        earlier: u32,
-        elapsed: Duration,
-        url: &Url,
-    ) -> Result<Duration, Error> {
-        let pause = self.transport.pauses.next(asked, earlier);
+    fn next_poll(&self, pause: Duration, elapsed: Duration, url: &Url) -> Result<Duration, Error> {
         let Some(max_wait) = self.max_wait else { return Ok(pause) };
         let left = max_wait.saturating_sub(elapsed);
         if left.is_zero() {
@@ -230,7 +224,7 @@ async fn read(answer: Answer, room: usize) -> Verdict {
 
 /// Anything but a success.
 fn judge(failure: Failure) -> Verdict {
-    let Failure { error, retry, pause, outcome } = failure;
+    let Failure { error, retry, pause, outcome, .. } = failure;
     match error.kind() {
         ErrorKind::Throttled => Verdict::Later { pause, progress: None },
         ErrorKind::NotFound => Verdict::Final(
