@@ -10,7 +10,7 @@ use url::Url;
 
 use super::token::{Token, TokenSource};
 use super::token_request::{Endpoint, Proof, TokenRequest};
-use super::{KeySet, SigningKey};
+use super::{KeySet, Secret, SigningKey};
 use crate::error::{Error, ErrorKind};
 
 /// How long an assertion is good: the longest that the specification allows is five minutes, and a server's clock may
@@ -42,9 +42,9 @@ impl KeyClient {
         let assertion = self.assertion(self.keys.choose(supported)?, &endpoint.url)?;
         let parameters = vec![
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned()),
-            ("client_assertion", assertion),
+            ("client_assertion", assertion.clone()),
         ];
-        Ok(Proof { parameters, authorization: None })
+        Ok(Proof { parameters, authorization: None, secrets: vec![Secret::new(assertion)] })
     }
 
     fn assertion(&self, key: &SigningKey, audience: &Url) -> Result<String, Error> {

@@ -29,7 +29,7 @@ impl SecretClient {
                 ("client_id", self.client_id.clone()),
                 ("client_secret", self.secret.expose().to_owned()),
             ];
-            return Ok(Proof { parameters, authorization: None });
+            return Ok(Proof { parameters, authorization: None, secrets: vec![self.secret.clone()] });
         }
         // RFC 6749 section 2.3.1: both are encoded as in a form before Basic encodes them.
         let form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -37,7 +37,8 @@ impl SecretClient {
         let mut header = HeaderValue::from_str(&format!("Basic {}", pair.expose()))
             .map_err(|_| Error::new(ErrorKind::Config, "the client secret cannot be sent"))?;
         header.set_sensitive(true);
-        Ok(Proof { parameters: Vec::new(), authorization: Some(header) })
+        let secrets = vec![pair, self.secret.clone()];
+        Ok(Proof { parameters: Vec::new(), authorization: Some(header), secrets })
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Proof {
     pub parameters: Vec<(&'static str, String)>,
     /// An `Authorization` header.
     pub authorization: Option<HeaderValue>,
+    /// What must not be shown where a server repeats it.
+    pub secrets: Vec<Secret>,
 }
 
 /// Asks for tokens.
@@ -135,8 +137,7 @@ impl TokenRequest {
         let mut attempts = 0;
         loop {
             let proof = proof(endpoint).map_err(|error| (error, None))?;
-            let secrets: Vec<Secret> =
-                proof.parameters.iter().map(|(_, value)| Secret::new(value.clone())).collect();
+            let secrets = proof.secrets.clone();
             let call = call(&endpoint.url, scopes, proof);
             attempts += 1;
             match self.transport.once(&call).await {
@@ -210,7 +211,7 @@ fn refusal(failure: Failure, secrets: &[Secret]) -> (Error, Option<String>) {
         format!("{}: {}", refusal.error, refusal.error_description.as_deref().unwrap_or("no details"));
     let words = secrets
         .iter()
-        .filter(|secret| secret.expose().len() > 7)
+        .filter(|secret| !secret.expose().is_empty())
         .fold(words, |words, secret| words.replace(secret.expose(), "[redacted]"));
     let mut error = failure.error.recast(ErrorKind::TokenRefused, "the authorization server gives no token");
     if let Some(hint) = hint(&refusal.error, &failure.headers) {
@@ -232,7 +233,7 @@ fn hint(code: &str, headers: &reqwest::header::HeaderMap) -> Option<String> {
     });
     match code {
         "invalid_client" | "invalid_grant" => Some(skew.unwrap_or_else(|| {
-            "is the client registered with this key? `fhirlake keys jwks` shows what to register".to_owned()
+            "is the client registered with this key or secret? `fhirlake keys jwks` shows which keys to register".to_owned()
         })),
         "invalid_scope" => Some("ask for scopes that the client is registered for (--scope)".to_owned()),
         "unauthorized_client" | "unsupported_grant_type" => {

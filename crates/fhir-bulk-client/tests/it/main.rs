@@ -1,6 +1,7 @@
 //! The client against a scripted server: how it behaves at the edges of HTTP and of the specification.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
+mod auth;
 mod capability;
 mod download;
 mod kickoff;
