@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::auth::{Authorizer, Credentials, Grant, Origins, Secret};
+use crate::auth::{Authorizer, Credentials, Grant, Origins, Secret, SmartConfiguration, discover};
+use crate::check::ServerCheck;
+use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
+use crate::export::{KickOffMethod, OwnJobs};
 use crate::http::{Encryption, Pauses, Transport, is_loopback};
+use crate::server::Quirks;
 
 /// A client of one FHIR server. Its methods are the steps of an export; see the [crate's guide](crate).
 ///
@@ -18,6 +22,14 @@ pub struct BulkClient {
     /// The FHIR base, its path ending with `/`.
     pub(crate) base: Url,
     pub(crate) max_wait: Option<Duration>,
+    pub(crate) max_busy_wait: Duration,
+    pub(crate) kick_off_method: KickOffMethod,
+    pub(crate) client_id: Option<String>,
+    pub(crate) own_jobs: OwnJobs,
+    dialect: Option<Dialect>,
+    quirks: Option<Quirks>,
+    /// What [`BulkClient::adopt`] found.
+    found: (Dialect, Quirks),
 }
 
 /// Settings of a [`BulkClient`].
@@ -30,6 +42,10 @@ pub struct Builder {
     min_interval: Duration,
     max_poll_interval: Duration,
     max_wait: Option<Duration>,
+    max_busy_wait: Duration,
+    kick_off_method: KickOffMethod,
+    dialect: Option<Dialect>,
+    quirks: Option<Quirks>,
     retries: u32,
     connect_timeout: Duration,
     read_timeout: Duration,
@@ -47,6 +63,10 @@ impl BulkClient {
             min_interval: Duration::from_secs(1),
             max_poll_interval: Duration::from_secs(300),
             max_wait: None,
+            max_busy_wait: Duration::from_secs(3600),
+            kick_off_method: KickOffMethod::Auto,
+            dialect: None,
+            quirks: None,
             retries: 5,
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(120),
@@ -59,6 +79,21 @@ impl BulkClient {
         &self.base
     }
 
+    /// The version of the specification in which the server is spoken to.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect.unwrap_or(self.found.0)
+    }
+
+    /// The deviations that are reckoned with.
+    pub fn quirks(&self) -> &Quirks {
+        self.quirks.as_ref().unwrap_or(&self.found.1)
+    }
+
+    /// Speaks to the server as `check` found it to be, as far as the builder left that open.
+    pub fn adopt(&mut self, check: &ServerCheck) {
+        self.found = (check.dialect, check.quirks.clone());
+    }
+
     /// What the authorization server grants: gets a token, unless there is one already. None without credentials, or
     /// if they are themselves the token.
     ///
@@ -69,6 +104,14 @@ impl BulkClient {
             Some(auth) => auth.grant().await,
             None => Ok(None),
         }
+    }
+
+    /// What the server says about its authorization.
+    ///
+    /// # Errors
+    /// As any request; [`ErrorKind::Protocol`] if what comes is nothing of the kind.
+    pub async fn smart_configuration(&self) -> Result<SmartConfiguration, Error> {
+        Ok(discover(&self.transport, &self.base).await?.1)
     }
 
     /// A URL below the base.
@@ -130,6 +173,31 @@ impl Builder {
         self
     }
 
+    /// How long a kick-off waits for exports of others that are in its way. One hour unless set.
+    pub fn max_busy_wait(mut self, wait: Duration) -> Self {
+        self.max_busy_wait = wait;
+        self
+    }
+
+    /// How kick-offs are sent.
+    pub fn kick_off_method(mut self, method: KickOffMethod) -> Self {
+        self.kick_off_method = method;
+        self
+    }
+
+    /// The server's version of the specification. Unless set it is what [`BulkClient::adopt`] finds, and until then
+    /// version 2, which the others understand.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
+        self
+    }
+
+    /// How the server deviates from the specification. Unless set it is what [`BulkClient::adopt`] finds.
+    pub fn quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = Some(quirks);
+        self
+    }
+
     /// How often in a row a request is repeated after a failure that may pass. Five unless set.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
@@ -183,13 +251,25 @@ impl Builder {
         })?;
         let pauses = Pauses { min: self.min_interval, max: self.max_poll_interval };
         let mut transport = Transport { http, encryption, auth: None, retries: self.retries, pauses };
+        let client_id = self.credentials.as_ref().and_then(Credentials::client_id).map(str::to_owned);
         if let Some(credentials) = self.credentials {
             credentials.check(encryption)?;
             let origins = Origins::new(&base, &self.token_origins);
             let source = credentials.source(transport.clone(), &base);
             transport.auth = Some(Arc::new(Authorizer::new(source, origins)));
         }
-        Ok(BulkClient { transport, base, max_wait: self.max_wait })
+        Ok(BulkClient {
+            transport,
+            base,
+            max_wait: self.max_wait,
+            max_busy_wait: self.max_busy_wait,
+            kick_off_method: self.kick_off_method,
+            client_id,
+            own_jobs: OwnJobs::default(),
+            dialect: self.dialect,
+            quirks: self.quirks,
+            found: Default::default(),
+        })
     }
 }
 

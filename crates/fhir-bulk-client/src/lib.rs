@@ -12,6 +12,7 @@
 //!     level: Level::Group("diabetes".into()),
 //!     types: vec!["Patient".into(), "Observation".into()],
 //!     since: Some("2026-11-01T00:00:00Z".into()),
+//!     ..Default::default()
 //! };
 //! let job = client.kick_off(&request).await?; // save job.status_url: it is the way back to the export
 //! let manifest = client.wait(&job.status_url, |state| eprintln!("{state:?}")).await?;
@@ -46,26 +47,34 @@
 
 mod auth;
 mod capability;
+mod check;
 mod client;
+mod dialect;
 mod error;
 mod export;
+mod group;
 mod http;
 mod lenient;
 mod ndjson;
 mod outcome;
+mod server;
 
 pub use auth::{
     Algorithm, BackendServices, ClientSecret, Credentials, Grant, KeySet, Scopes, Secret, SigningKey,
     SmartConfiguration,
 };
 pub use capability::Capability;
+pub use check::ServerCheck;
 pub use client::{Builder, BulkClient, checked_base};
+pub use dialect::Dialect;
 pub use error::{Error, ErrorKind};
 pub use export::{
-    Download, DownloadSummary, ExportRequest, KickOff, Level, Link, Manifest, ManifestPages, OutputFile,
-    Page, Progress,
+    Download, DownloadSummary, ExportRequest, KickOff, KickOffMethod, Level, Link, Manifest, ManifestPages,
+    OutputFile, Page, Progress,
 };
+pub use group::{Group, GroupMember};
 pub use http::redact;
 pub use ndjson::{FileFacts, Tally};
+pub use server::Quirks;
 /// The type of all URLs here.
 pub use url::Url;

@@ -80,6 +80,15 @@ impl Credentials {
         }
     }
 
+    /// The client's id, if the credentials have one.
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        match self {
+            Self::BackendServices(client) => Some(&client.client_id),
+            Self::ClientSecret(client) => Some(&client.client_id),
+            Self::Bearer(_) | Self::BearerFile(_) | Self::Basic { .. } => None,
+        }
+    }
+
     /// Where the tokens come from. `transport` carries none.
     pub(crate) fn source(self, transport: Transport, base: &Url) -> Box<dyn TokenSource> {
         let request = |token_url, scopes| TokenRequest::new(transport, base.clone(), token_url, scopes);

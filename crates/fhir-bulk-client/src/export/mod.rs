@@ -2,15 +2,21 @@
 //! [specification](https://hl7.org/fhir/uv/bulkdata/export.html): request, kick-off, status, manifest, download, and
 //! cancelling or deleting the job.
 
+mod busy;
 mod cancel;
 mod download;
 mod kickoff;
 mod manifest;
+mod own_jobs;
+mod parameters;
 mod request;
 mod status;
+mod type_filter;
 
 pub use download::{Download, DownloadSummary};
-pub use kickoff::KickOff;
+pub use kickoff::{KickOff, KickOffMethod};
 pub use manifest::{Link, Manifest, OutputFile};
+pub(crate) use own_jobs::OwnJobs;
+pub(crate) use request::group_id;
 pub use request::{ExportRequest, Level};
 pub use status::{ManifestPages, Page, Progress};

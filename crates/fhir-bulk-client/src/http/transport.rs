@@ -38,16 +38,26 @@ impl Transport {
     /// # Errors
     /// The last failure, when the answer is final or `retries` are used up.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, Error> {
+        self.send_unless(call, |_| false).await.map_err(|failure| failure.error)
+    }
+
+    /// Sends `call` like [`Transport::send`], and gives up at a failure that the caller deals with.
+    pub(crate) async fn send_unless(
+        &self,
+        call: &Call,
+        is_the_callers: impl Fn(&Failure) -> bool,
+    ) -> Result<Answer, Failure> {
         let start = Instant::now();
         let mut backoff = self.pauses.begin();
         let mut retries = 0;
         loop {
-            let failure = match self.once(call).await {
+            let mut failure = match self.once(call).await {
                 Ok(answer) => return Ok(Answer { retries, ..answer }),
                 Err(failure) => failure,
             };
-            if !failure.may_repeat(call) || retries == self.retries {
-                return Err(failure.error.with_attempts(retries + 1, start.elapsed()));
+            if is_the_callers(&failure) || !failure.may_repeat(call) || retries == self.retries {
+                failure.error = failure.error.with_attempts(retries + 1, start.elapsed());
+                return Err(failure);
             }
             let pause = backoff.next(failure.pause);
             tracing::debug!(error = %failure.error, ?pause, "request is repeated");

@@ -14,6 +14,7 @@ async fn a_kick_off_asks_as_the_specification_says() {
         level: Level::Group("g1".into()),
         types: vec!["Patient".into(), "Observation".into()],
         since: Some("2024-01-01T00:00:00+02:00".into()),
+        ..Default::default()
     };
     let client = server.client().user_agent("fhirlake/1").build().unwrap();
     let job = client.kick_off(&request).await.unwrap();
