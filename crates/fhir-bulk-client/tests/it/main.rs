@@ -3,9 +3,12 @@
 
 mod auth;
 mod capability;
+mod check;
+mod dialects;
 mod download;
 mod kickoff;
 mod manifests;
 mod origins;
+mod quirks;
 mod server;
 mod status;
