@@ -69,8 +69,8 @@ pub use client::{Builder, BulkClient, checked_base};
 pub use dialect::Dialect;
 pub use error::{Error, ErrorKind};
 pub use export::{
-    Download, DownloadSummary, ExportRequest, KickOff, KickOffMethod, Level, Link, Manifest, ManifestPages,
-    OutputFile, Page, Progress,
+    Contents, Download, DownloadSummary, ExportRequest, KickOff, KickOffMethod, Level, Link, Manifest,
+    ManifestPages, OutputFile, Page, Progress, ResumePoint, Section,
 };
 pub use group::{Group, GroupMember};
 pub use http::redact;

@@ -57,6 +57,11 @@ impl OperationOutcome {
         issues.join("; ")
     }
 
+    /// The severity of each issue.
+    pub(crate) fn severities(&self) -> impl Iterator<Item = &str> {
+        self.issue.iter().map(|issue| issue.severity.as_deref().unwrap_or("unknown"))
+    }
+
     /// Whether any issue has one of these codes.
     pub(crate) fn has_code(&self, codes: &[&str]) -> bool {
         self.issue.iter().any(|issue| issue.code.as_deref().is_some_and(|code| codes.contains(&code)))

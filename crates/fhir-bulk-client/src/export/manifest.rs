@@ -7,7 +7,7 @@
 //! what the next export has to ask for. Unknown members are ignored; [`Page::raw`](crate::Page::raw) keeps them.
 
 use chrono::{DateTime, FixedOffset};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
@@ -72,6 +72,18 @@ pub struct OutputFile {
     /// Extensions: an object in versions 2 and 3, an array in version 4.
     #[serde(default)]
     pub extension: Option<serde_json::Value>,
+}
+
+/// The part of a manifest that a file is named in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Section {
+    /// Resources.
+    Output,
+    /// Bundles of what was deleted.
+    Deleted,
+    /// OperationOutcomes: `error` or `outcome`.
+    Outcome,
 }
 
 /// A link of a manifest.

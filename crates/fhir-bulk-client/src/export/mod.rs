@@ -4,7 +4,9 @@
 
 mod busy;
 mod cancel;
+mod continuation;
 mod download;
+mod inspect;
 mod kickoff;
 mod manifest;
 mod own_jobs;
@@ -13,9 +15,10 @@ mod request;
 mod status;
 mod type_filter;
 
-pub use download::{Download, DownloadSummary};
+pub use download::{Download, DownloadSummary, ResumePoint};
+pub use inspect::Contents;
 pub use kickoff::{KickOff, KickOffMethod};
-pub use manifest::{Link, Manifest, OutputFile};
+pub use manifest::{Link, Manifest, OutputFile, Section};
 pub(crate) use own_jobs::OwnJobs;
 pub(crate) use request::group_id;
 pub use request::{ExportRequest, Level};

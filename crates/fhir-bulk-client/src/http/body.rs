@@ -6,7 +6,8 @@
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::Version;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use url::Url;
 
 use super::gunzip::Gunzip;
@@ -22,6 +23,8 @@ pub(crate) struct Body {
     /// What `Content-Encoding` names, and then what the bytes themselves are.
     declared: Option<Gunzip>,
     sniffed: Gunzip,
+    /// Whether `sniffed` has found gzip.
+    compressed: bool,
     ended: bool,
 }
 
@@ -43,7 +46,21 @@ impl Body {
             }
         };
         let (pending, sniffed) = (Bytes::new(), Gunzip::sniffing());
-        Ok(Self { method, url, response, pending, declared, sniffed, ended: false })
+        Ok(Self { method, url, response, pending, declared, sniffed, compressed: false, ended: false })
+    }
+
+    /// Whether the bytes that were sent are others than those that come out.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.declared.is_some() || self.compressed
+    }
+
+    /// Whether an early end of the body would have been an error: by its length, its chunks, its frames or its trailer.
+    pub(crate) fn end_is_proven(&self) -> bool {
+        let headers = self.response.headers();
+        headers.contains_key(CONTENT_LENGTH)
+            || headers.contains_key(TRANSFER_ENCODING)
+            || self.response.version() > Version::HTTP_11
+            || self.is_decoded()
     }
 
     /// A header of the response, if it is text.
@@ -90,9 +107,15 @@ impl Body {
     }
 
     fn decode(&mut self) -> std::io::Result<Bytes> {
-        let Some(declared) = &mut self.declared else { return self.sniffed.push(&mut self.pending) };
-        let mut inner = declared.push(&mut self.pending)?;
-        drain(&mut self.sniffed, &mut inner)
+        let decoded = match &mut self.declared {
+            None => self.sniffed.push(&mut self.pending),
+            Some(declared) => {
+                let mut inner = declared.push(&mut self.pending)?;
+                drain(&mut self.sniffed, &mut inner)
+            }
+        };
+        self.compressed |= self.sniffed.is_compressed();
+        decoded
     }
 
     fn finish(&mut self) -> std::io::Result<Bytes> {

@@ -12,3 +12,4 @@ mod origins;
 mod quirks;
 mod server;
 mod status;
+mod verified;
