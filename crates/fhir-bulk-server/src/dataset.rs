@@ -92,6 +92,17 @@ impl Dataset {
         self.resources.values()
     }
 
+    /// The resources of a type in the order of their ids; of Groups the generated ones too.
+    pub(crate) fn of_type(&self, resource_type: &str) -> Vec<&Arc<Resource>> {
+        let mut found: Vec<&Arc<Resource>> =
+            self.resources.values().filter(|resource| resource.key.resource_type == resource_type).collect();
+        if resource_type == "Group" {
+            found.extend(self.groups.all().filter(|group| !self.resources.contains_key(&group.key)));
+            found.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        found
+    }
+
     /// The types of which there are resources.
     pub(crate) fn types(&self) -> BTreeSet<&str> {
         self.resources.keys().map(|key| key.resource_type.as_str()).collect()

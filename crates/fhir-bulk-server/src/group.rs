@@ -55,6 +55,10 @@ impl Groups {
         }
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values()
+    }
+
     pub(crate) fn get(&self, id: &str) -> Option<&Arc<Resource>> {
         self.resources.get(id)
     }
@@ -67,11 +71,20 @@ impl Groups {
 
 /// The active members of a Group that are patients: `member.inactive` ones do not count.
 pub(crate) fn active_members(group: &Resource) -> BTreeSet<String> {
+    members(group, |member| member["inactive"] != true)
+}
+
+/// All members that are patients, inactive ones too.
+pub(crate) fn all_members(group: &Resource) -> BTreeSet<String> {
+    members(group, |_| true)
+}
+
+fn members(group: &Resource, counts: impl Fn(&&Value) -> bool) -> BTreeSet<String> {
     // The line was JSON when the dataset was opened; a Group without members is what is left if it is not.
     let group: Value = serde_json::from_slice(&group.line).unwrap_or_default();
     let members = group["member"].as_array().into_iter().flatten();
     members
-        .filter(|member| member["inactive"] != true)
+        .filter(counts)
         .filter_map(|member| local_reference(member["entity"]["reference"].as_str()?))
         .filter(|(resource_type, _)| *resource_type == "Patient")
         .map(|(_, id)| id.to_owned())

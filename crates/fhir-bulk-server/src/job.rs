@@ -3,17 +3,21 @@
 //! The lines of the result are chosen at kick-off and shared with the dataset, so later changes of the dataset
 //! do not reach them, and no copy is made.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
 use crate::dataset::Dataset;
 use crate::deleted::bundles;
+use crate::fault::Fault;
 use crate::outcome::Outcome;
 use crate::request::KickOff;
+use crate::resource::Resource;
 use crate::selection::Level;
 
 /// How long a job and its files are kept unless the client deletes them.
@@ -28,20 +32,26 @@ pub(crate) enum Section {
 }
 
 /// One file of a job.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct JobFile {
     pub(crate) section: Section,
     pub(crate) resource_type: String,
     /// The last segment of its URL, `Patient.1.ndjson`.
     pub(crate) name: String,
     pub(crate) lines: Vec<Bytes>,
+    /// How many of the lines are resources; those that head a patient's block are not.
+    pub(crate) count: usize,
+    /// The file in which the last patient's block goes on.
+    pub(crate) continues_in: Option<String>,
 }
 
-impl JobFile {
-    /// The length of the file in bytes: each line and its `\n`.
-    pub(crate) fn byte_length(&self) -> usize {
-        self.lines.iter().map(|line| line.len() + 1).sum()
-    }
+/// What the result of a job depends on, besides the data.
+pub(crate) struct Plan<'a> {
+    pub(crate) level: &'a Level,
+    pub(crate) kick_off: &'a KickOff,
+    pub(crate) rows_per_file: usize,
+    /// Whether a fault strikes the kick-off.
+    pub(crate) strikes: &'a dyn Fn(Fault) -> bool,
 }
 
 /// A result and how often it was asked for.
@@ -50,35 +60,63 @@ pub(crate) struct Job {
     pub(crate) id: String,
     /// The full URL of the kick-off request.
     pub(crate) request: String,
+    /// Level and Group, by which a server may allow one job at a time.
+    pub(crate) scope: String,
     pub(crate) transaction_time: DateTime<Utc>,
     pub(crate) expires: SystemTime,
     pub(crate) files: Vec<Arc<JobFile>>,
+    pub(crate) by_patient: bool,
+    pub(crate) partial: bool,
+    pub(crate) separate_status: bool,
+    /// What is wrong with the request, where a fault keeps it back until the status.
+    pub(crate) failure: Option<Outcome>,
     polls: AtomicU32,
 }
 
 impl Job {
     /// Chooses what the kick-off asks for out of this snapshot.
-    pub(crate) fn new(
-        dataset: &Dataset,
-        level: &Level,
-        kick_off: &KickOff,
-        request: String,
-        rows_per_file: usize,
-    ) -> Job {
+    pub(crate) fn new(dataset: &Dataset, plan: &Plan<'_>, request: String, scope: String) -> Job {
+        let kick_off = plan.kick_off;
+        let output = plan.level.output(dataset, kick_off);
         let mut files = Vec::new();
-        for (resource_type, lines) in level.output(dataset, kick_off) {
-            split(&mut files, Section::Output, &resource_type, &resource_type, lines, rows_per_file);
+        if kick_off.by_patient {
+            by_patient(&mut files, dataset, &output, plan);
+        } else {
+            by_type(&mut files, &output, plan);
         }
-        let deleted = bundles(level.deleted(dataset, kick_off));
-        split(&mut files, Section::Deleted, "Bundle", "deleted", deleted, rows_per_file);
-        let ignored = kick_off.ignored.iter().map(Outcome::warning_line).collect();
-        split(&mut files, Section::Error, "OperationOutcome", "error", ignored, rows_per_file);
+        if !(plan.strikes)(Fault::NeverDeleted) {
+            let deleted = bundles(plan.level.deleted(dataset, kick_off));
+            split(&mut files, Section::Deleted, "Bundle", "deleted", deleted, plan.rows_per_file);
+        }
+        let mut outcomes: Vec<Bytes> = kick_off.ignored.iter().map(Outcome::warning_line).collect();
+        outcomes.extend(reported(&output, plan.strikes));
+        split(&mut files, Section::Error, "OperationOutcome", "error", outcomes, plan.rows_per_file);
+        Job {
+            files: files.into_iter().map(Arc::new).collect(),
+            by_patient: kick_off.by_patient,
+            partial: kick_off.partial,
+            separate_status: kick_off.separate_status,
+            ..Job::empty(dataset.transaction_time(), request, scope)
+        }
+    }
+
+    /// A job that has failed.
+    pub(crate) fn failed(dataset: &Dataset, failure: Outcome, request: String, scope: String) -> Job {
+        Job { failure: Some(failure), ..Job::empty(dataset.transaction_time(), request, scope) }
+    }
+
+    fn empty(transaction_time: DateTime<Utc>, request: String, scope: String) -> Job {
         Job {
             id: uuid::Uuid::new_v4().to_string(),
             request,
-            transaction_time: dataset.transaction_time(),
+            scope,
+            transaction_time,
             expires: SystemTime::now() + LIFETIME,
-            files,
+            files: Vec::new(),
+            by_patient: false,
+            partial: false,
+            separate_status: false,
+            failure: None,
             polls: AtomicU32::new(0),
         }
     }
@@ -88,14 +126,108 @@ impl Job {
         self.polls.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// How many status requests there were.
+    pub(crate) fn polls(&self) -> u32 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn file(&self, name: &str) -> Option<&Arc<JobFile>> {
         self.files.iter().find(|file| file.name == name)
     }
 }
 
+/// The line of a resource, with the elements that are asked for.
+fn line(resource: &Resource, plan: &Plan<'_>, tagged: bool) -> Bytes {
+    let (elements, resource_type) = (&plan.kick_off.elements, &resource.key.resource_type);
+    if elements.is_empty() || !elements.concern(resource_type) {
+        return resource.line.clone();
+    }
+    elements.cut(resource_type, &resource.line, tagged)
+}
+
+fn by_type(files: &mut Vec<JobFile>, output: &[&Arc<Resource>], plan: &Plan<'_>) {
+    let tagged = !(plan.strikes)(Fault::NoSubsettedTag);
+    let mut lines: BTreeMap<&str, Vec<Bytes>> = BTreeMap::new();
+    for resource in output {
+        lines.entry(&resource.key.resource_type).or_default().push(line(resource, plan, tagged));
+    }
+    let twice = (plan.strikes)(Fault::DuplicateAcrossFiles);
+    for (resource_type, lines) in lines {
+        let first = lines.first().filter(|_| twice).cloned();
+        split(files, Section::Output, resource_type, resource_type, lines, plan.rows_per_file);
+        if let Some(line) = first {
+            let name = format!("{resource_type}.again");
+            split(files, Section::Output, resource_type, &name, vec![line], plan.rows_per_file);
+        }
+    }
+}
+
+/// Blocks of one patient each, headed by a Parameters resource (Bulk Data 3.0.0, `organizeOutputBy`). What is of no
+/// patient is left out; what is of several is in the block of each.
+fn by_patient(files: &mut Vec<JobFile>, dataset: &Dataset, output: &[&Arc<Resource>], plan: &Plan<'_>) {
+    let tagged = !(plan.strikes)(Fault::NoSubsettedTag);
+    let mut blocks: BTreeMap<&str, Vec<Bytes>> = BTreeMap::new();
+    for resource in output {
+        let mut patients: Vec<&String> = dataset.patients_of(resource).collect();
+        patients.sort();
+        patients.dedup();
+        for patient in
+            patients.into_iter().filter(|patient| output.iter().any(|other| is_patient(other, patient)))
+        {
+            blocks.entry(patient).or_default().push(line(resource, plan, tagged));
+        }
+    }
+    let limit = if plan.rows_per_file == 0 { usize::MAX } else { plan.rows_per_file };
+    for (patient, lines) in blocks {
+        let header = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "header", "valueReference": {"reference": format!("Patient/{patient}")}},
+        ]});
+        let header = Bytes::from(header.to_string());
+        for (index, part) in lines.chunks(limit).enumerate() {
+            let name = format!("Patient.{}.ndjson", files.len() + 1);
+            match files.last_mut() {
+                Some(last) if index > 0 => last.continues_in = Some(name.clone()),
+                _ => {}
+            }
+            let lines: Vec<Bytes> = std::iter::once(&header).chain(part).cloned().collect();
+            files.push(JobFile { count: part.len(), ..file(Section::Output, "Patient", name, lines) });
+        }
+    }
+}
+
+fn is_patient(resource: &Resource, id: &str) -> bool {
+    resource.key.resource_type == "Patient" && resource.key.id == id
+}
+
+/// The outcomes that faults report.
+fn reported(output: &[&Arc<Resource>], strikes: &dyn Fn(Fault) -> bool) -> Vec<Bytes> {
+    let mut lines = Vec::new();
+    if strikes(Fault::OutcomeNamed)
+        && let Some(resource) = output.first()
+    {
+        let name = format!("{}/{}", resource.key.resource_type, resource.key.id);
+        lines.push(json!({"resourceType": "OperationOutcome", "issue": [{
+            "severity": "error", "code": "processing",
+            "diagnostics": format!("{name} could not be exported"), "expression": [name],
+        }]}));
+    }
+    let mut add = |severity: &str, code: &str, text: &str| {
+        let issue = json!([{"severity": severity, "code": code, "diagnostics": text}]);
+        lines.push(json!({"resourceType": "OperationOutcome", "issue": issue}));
+    };
+    if strikes(Fault::OutcomeUnnamed) {
+        add("error", "exception", "some resources could not be exported");
+    }
+    if strikes(Fault::OutcomeMild) {
+        add("warning", "business-rule", "the data of one system is a day old");
+        add("information", "informational", "the export ran at night");
+    }
+    lines.into_iter().map(|line| Bytes::from(line.to_string())).collect()
+}
+
 /// Cuts lines into files of at most `rows_per_file` lines; 0 is no limit.
 fn split(
-    files: &mut Vec<Arc<JobFile>>,
+    files: &mut Vec<JobFile>,
     section: Section,
     resource_type: &str,
     name: &str,
@@ -104,11 +236,12 @@ fn split(
 ) {
     let limit = if rows_per_file == 0 { lines.len().max(1) } else { rows_per_file };
     for (index, lines) in lines.chunks(limit).enumerate() {
-        files.push(Arc::new(JobFile {
-            section,
-            resource_type: resource_type.to_owned(),
-            name: format!("{name}.{}.ndjson", index + 1),
-            lines: lines.to_vec(),
-        }));
+        let name = format!("{name}.{}.ndjson", index + 1);
+        files.push(file(section, resource_type, name, lines.to_vec()));
     }
+}
+
+fn file(section: Section, resource_type: &str, name: String, lines: Vec<Bytes>) -> JobFile {
+    let count = lines.len();
+    JobFile { section, resource_type: resource_type.to_owned(), name, lines, count, continues_in: None }
 }

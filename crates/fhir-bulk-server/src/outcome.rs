@@ -32,6 +32,11 @@ impl Outcome {
         Outcome::new(StatusCode::NOT_FOUND, "not-found", diagnostics)
     }
 
+    /// The same issue with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Outcome {
+        Outcome { status, ..self }
+    }
+
     /// The outcome as a line of an `error` file: what was asked for and not done, in a job that succeeded.
     pub(crate) fn warning_line(&self) -> Bytes {
         Bytes::from(self.resource("warning").to_string())

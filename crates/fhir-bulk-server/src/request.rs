@@ -4,17 +4,49 @@
 //! supported are an error, unless the client says `Prefer: handling=lenient`: then each is left out and named
 //! by a warning in the manifest's `error` files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{HeaderMap, header::HeaderName};
 use chrono::{DateTime, Utc};
-use url::form_urlencoded;
+use fhir_definitions::Definitions;
 
 use crate::clock::parse_instant;
+use crate::compartment::local_reference;
+use crate::elements::Elements;
+use crate::fault::Fault;
 use crate::outcome::Outcome;
+use crate::parameters::Parameter;
+use crate::search::{Query, split_filters};
 
 /// The values of `_outputFormat` that every server shall accept; all mean NDJSON.
 const OUTPUT_FORMATS: [&str; 3] = ["application/fhir+ndjson", "application/ndjson", "ndjson"];
+
+/// Parameters that a fault refuses.
+const REFUSED: &[(&str, Fault)] = &[
+    ("_since", Fault::RefuseSince),
+    ("_elements", Fault::RefuseElements),
+    ("_typeFilter", Fault::RefuseTypeFilter),
+    ("patient", Fault::RefusePatient),
+];
+
+/// Parameters that a fault ignores, without a word.
+const IGNORED: &[(&str, Fault)] = &[
+    ("_since", Fault::IgnoreSince),
+    ("_until", Fault::IgnoreUntil),
+    ("_type", Fault::IgnoreType),
+    ("_typeFilter", Fault::IgnoreTypeFilter),
+    ("_elements", Fault::IgnoreElements),
+    ("patient", Fault::IgnorePatient),
+];
+
+/// Which Provenance resources come with what is exported, whatever `_type` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Associated {
+    /// The latest one of each resource.
+    LatestProvenance,
+    /// All of them.
+    RelevantProvenance,
+}
 
 /// What a kick-off request asks for, whatever its level.
 #[derive(Debug, Default)]
@@ -23,16 +55,40 @@ pub(crate) struct KickOff {
     pub(crate) types: Option<BTreeSet<String>>,
     /// `_since`: resources changed and deleted at this instant or later.
     pub(crate) since: Option<DateTime<Utc>>,
+    /// `_until`: resources changed and deleted before this instant.
+    pub(crate) until: Option<DateTime<Utc>>,
+    /// `_elements`.
+    pub(crate) elements: Elements,
+    /// `_typeFilter` by type: one of the queries finds each resource.
+    pub(crate) filters: BTreeMap<String, Vec<Query>>,
+    /// `patient`: absent, all patients of the level.
+    pub(crate) patients: Option<BTreeSet<String>>,
+    /// `includeAssociatedData`; of several values the least restrictive.
+    pub(crate) associated: Option<Associated>,
+    /// `organizeOutputBy=Patient`.
+    pub(crate) by_patient: bool,
+    /// `allowPartialManifests`: the manifest may come in pages.
+    pub(crate) partial: bool,
+    /// `Prefer: separate-export-status`.
+    pub(crate) separate_status: bool,
     /// What a lenient client asked for and does not get.
     pub(crate) ignored: Vec<Outcome>,
 }
 
+/// How the parameters of a request are taken.
+pub(crate) struct Reading<'a> {
+    /// Whether they came by POST, where `patient` belongs.
+    pub(crate) post: bool,
+    /// Whether a fault strikes this request.
+    pub(crate) strikes: &'a dyn Fn(Fault) -> bool,
+}
+
 impl KickOff {
-    /// Reads headers and query of a kick-off request; `known_type` says whether a name is a resource type.
+    /// Reads headers and parameters of a kick-off request.
     pub(crate) fn parse(
         headers: &HeaderMap,
-        query: &str,
-        known_type: impl Fn(&str) -> bool,
+        parameters: &[Parameter],
+        reading: &Reading<'_>,
     ) -> Result<KickOff, Outcome> {
         let preferences = preferences(headers);
         if !preferences.contains("respond-async") {
@@ -42,9 +98,10 @@ impl KickOff {
             ));
         }
         let lenient = preferences.contains("handling=lenient");
-        let mut kick_off = KickOff::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if let Err(outcome) = kick_off.read(&name, &value, &known_type) {
+        let separate_status = preferences.contains("separate-export-status");
+        let mut kick_off = KickOff { separate_status, ..KickOff::default() };
+        for (name, value) in parameters {
+            if let Err(outcome) = kick_off.read(name, value, reading) {
                 if !lenient {
                     return Err(outcome);
                 }
@@ -54,41 +111,151 @@ impl KickOff {
         Ok(kick_off)
     }
 
-    fn read(&mut self, name: &str, value: &str, known_type: &impl Fn(&str) -> bool) -> Result<(), Outcome> {
+    fn read(&mut self, name: &str, value: &str, reading: &Reading<'_>) -> Result<(), Outcome> {
+        let struck = |table: &[(&str, Fault)]| {
+            table.iter().any(|(of, fault)| *of == name && (reading.strikes)(*fault))
+        };
+        if struck(REFUSED) {
+            return Err(not_supported(name));
+        }
+        if struck(IGNORED) {
+            return Ok(());
+        }
         match name {
-            "_type" => self.read_types(value, known_type),
+            "_type" => self.read_types(value, reading),
             "_since" => {
-                let instant = parse_instant(value).ok_or_else(|| {
-                    Outcome::bad_request(
-                        "value",
-                        "_since is no instant; a + in its zone is written %2B in a URL",
-                    )
-                })?;
-                self.since = Some(instant);
+                self.since = Some(instant(name, value)?);
                 Ok(())
             }
+            "_until" => {
+                self.until = Some(instant(name, value)?);
+                Ok(())
+            }
+            "_elements" if value.contains(',') && (reading.strikes)(Fault::RefuseComma) => Err(comma(name)),
+            "_elements" => self.elements.read(value),
+            "_typeFilter" => self.read_filters(value, reading),
+            "patient" => self.read_patients(value, reading),
+            "includeAssociatedData" => value.split(',').try_for_each(|code| self.read_associated(code)),
+            "organizeOutputBy" if value == "Patient" => flag(&mut self.by_patient, "true"),
+            "organizeOutputBy" => Err(refused("organizeOutputBy: only Patient is supported")),
+            "allowPartialManifests" => flag(&mut self.partial, value),
             "_outputFormat" if OUTPUT_FORMATS.contains(&value) => Ok(()),
-            "_outputFormat" => Err(Outcome::bad_request(
-                "not-supported",
-                format!("_outputFormat is one of {}; + is written %2B in a URL", OUTPUT_FORMATS.join(", ")),
-            )),
+            "_outputFormat" => Err(refused(format!(
+                "_outputFormat is one of {}; + is written %2B in a URL",
+                OUTPUT_FORMATS.join(", ")
+            ))),
+            _ if (reading.strikes)(Fault::IgnoreUnknown) => Ok(()),
             // The name comes from the client and goes back to it alone.
-            _ => Err(Outcome::bad_request("not-supported", format!("the parameter {name} is not supported"))),
+            _ => Err(not_supported(name)),
         }
     }
 
     /// Adds the types of one value: a comma separates them, and the parameter may be repeated.
-    fn read_types(&mut self, value: &str, known_type: &impl Fn(&str) -> bool) -> Result<(), Outcome> {
-        let types = self.types.get_or_insert_default();
-        let (known, unknown): (Vec<&str>, Vec<&str>) = value.split(',').partition(|name| known_type(name));
-        types.extend(known.into_iter().map(str::to_owned));
-        match unknown.first() {
-            None => Ok(()),
-            Some(name) => {
-                Err(Outcome::bad_request("value", format!("_type: {name} is no FHIR R4 resource type")))
+    fn read_types(&mut self, value: &str, reading: &Reading<'_>) -> Result<(), Outcome> {
+        if self.types.is_some() {
+            if (reading.strikes)(Fault::RefuseRepeatedType) {
+                return Err(refused("_type may not be repeated"));
+            }
+            if (reading.strikes)(Fault::FirstTypeOnly) {
+                return Ok(());
             }
         }
+        if value.contains(',') && (reading.strikes)(Fault::RefuseComma) {
+            return Err(comma("_type"));
+        }
+        let types = self.types.get_or_insert_default();
+        let definitions = Definitions::r4();
+        let (known, unknown): (Vec<&str>, Vec<&str>) =
+            value.split(',').partition(|name| definitions.is_resource(name));
+        types.extend(known.into_iter().map(str::to_owned));
+        match unknown.first() {
+            Some(name) if !(reading.strikes)(Fault::IgnoreUnknownType) => {
+                Err(Outcome::bad_request("value", format!("_type: {name} is no FHIR R4 resource type")))
+            }
+            _ => Ok(()),
+        }
     }
+
+    /// Adds the queries of one value; all of them or, if one is not understood, none.
+    fn read_filters(&mut self, value: &str, reading: &Reading<'_>) -> Result<(), Outcome> {
+        let texts = split_filters(value);
+        if texts.len() > 1 && (reading.strikes)(Fault::RefuseJoinedFilter) {
+            return Err(comma("_typeFilter"));
+        }
+        let bare = |text: &&str| text.replace("\\,", "").contains(',');
+        if texts.iter().any(bare) && (reading.strikes)(Fault::RefuseBareComma) {
+            return Err(refused(
+                "_typeFilter: a comma inside of a query is written %2C, escaped once more in a URL",
+            ));
+        }
+        let queries = texts.into_iter().map(Query::parse).collect::<Result<Vec<_>, _>>()?;
+        for query in queries {
+            if !Definitions::r4().is_resource(&query.resource_type) {
+                let text = format!("_typeFilter: {} is no FHIR R4 resource type", query.resource_type);
+                return Err(Outcome::bad_request("value", text));
+            }
+            let filters = self.filters.entry(query.resource_type.clone()).or_default();
+            if !filters.is_empty() && (reading.strikes)(Fault::RefuseRepeatedFilter) {
+                return Err(refused("_typeFilter: one filter per type"));
+            }
+            filters.push(query);
+        }
+        Ok(())
+    }
+
+    fn read_patients(&mut self, value: &str, reading: &Reading<'_>) -> Result<(), Outcome> {
+        if !reading.post {
+            return Err(refused("patient is a parameter of POST alone"));
+        }
+        match local_reference(value) {
+            Some(("Patient", id)) => {
+                self.patients.get_or_insert_default().insert(id.to_owned());
+                Ok(())
+            }
+            _ => Err(Outcome::bad_request("value", "patient: the reference is not of the form Patient/id")),
+        }
+    }
+
+    fn read_associated(&mut self, code: &str) -> Result<(), Outcome> {
+        let associated = match code {
+            "LatestProvenanceResources" => Associated::LatestProvenance,
+            "RelevantProvenanceResources" => Associated::RelevantProvenance,
+            _ => return Err(refused("includeAssociatedData: the value is not supported")),
+        };
+        self.associated = self.associated.max(Some(associated));
+        Ok(())
+    }
+}
+
+fn instant(name: &str, value: &str) -> Result<DateTime<Utc>, Outcome> {
+    parse_instant(value).ok_or_else(|| {
+        let text = format!("{name} is no instant; a + in its zone is written %2B in a URL");
+        Outcome::bad_request("value", text)
+    })
+}
+
+fn flag(flag: &mut bool, value: &str) -> Result<(), Outcome> {
+    *flag = match value {
+        "true" => true,
+        "false" => false,
+        _ => return Err(Outcome::bad_request("value", "the value is neither true nor false")),
+    };
+    Ok(())
+}
+
+fn not_supported(name: &str) -> Outcome {
+    refused(format!("the parameter {name} is not supported"))
+}
+
+fn comma(name: &str) -> Outcome {
+    Outcome::bad_request(
+        "value",
+        format!("{name}: values are not joined by a comma, the parameter is repeated"),
+    )
+}
+
+fn refused(diagnostics: impl Into<String>) -> Outcome {
+    Outcome::bad_request("not-supported", diagnostics)
 }
 
 /// The preferences of all `Prefer` headers (RFC 7240), without white space and in lower case.
@@ -110,7 +277,8 @@ mod tests {
         for value in prefer {
             headers.append("prefer", value.parse().unwrap());
         }
-        KickOff::parse(&headers, query, |name| ["Patient", "Observation", "Condition"].contains(&name))
+        let parameters = crate::parameters::from_query(query);
+        KickOff::parse(&headers, &parameters, &Reading { post: false, strikes: &|_| false })
     }
 
     #[test]
@@ -131,11 +299,11 @@ mod tests {
     #[test]
     fn a_lenient_client_is_told_what_was_left_out() {
         for prefer in [&["respond-async, handling=lenient"][..], &["respond-async", "handling=lenient"]] {
-            let kick_off = parse(prefer, "_elements=id&_type=Patient,Bogus").unwrap();
+            let kick_off = parse(prefer, "_bogus=id&_type=Patient,Bogus").unwrap();
             assert_eq!(kick_off.ignored.len(), 2);
             assert_eq!(kick_off.types, Some(BTreeSet::from(["Patient".to_owned()])));
         }
-        assert!(parse(&["respond-async"], "_elements=id").is_err());
+        assert!(parse(&["respond-async"], "_bogus=id").is_err());
         assert!(parse(&["handling=lenient"], "").is_err());
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::auth::Grant;
 use crate::outcome::{FHIR_JSON, Outcome};
 use crate::resource::Key;
 use crate::routes::segments::Segments;
@@ -14,8 +16,10 @@ use crate::state::ServerState;
 /// The resource; 410 if it was deleted, 404 if it never was.
 pub(super) async fn get(
     State(state): State<Arc<ServerState>>,
+    Extension(grant): Extension<Grant>,
     Segments((resource_type, id)): Segments<(String, String)>,
 ) -> Result<Response, Outcome> {
+    grant.allow(&resource_type)?;
     let dataset = state.dataset();
     let key = Key::new(resource_type, id);
     if let Some(resource) = dataset.resource(&key) {
