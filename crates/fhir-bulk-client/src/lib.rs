@@ -55,6 +55,7 @@ mod export;
 mod group;
 mod http;
 mod lenient;
+mod log;
 mod ndjson;
 mod outcome;
 mod server;
@@ -69,11 +70,13 @@ pub use client::{Builder, BulkClient, checked_base};
 pub use dialect::Dialect;
 pub use error::{Error, ErrorKind};
 pub use export::{
-    Contents, Download, DownloadSummary, ExportRequest, KickOff, KickOffMethod, Level, Link, Manifest,
-    ManifestPages, OutputFile, Page, Progress, ResumePoint, Section,
+    Contents, Download, DownloadSummary, ExportReport, ExportRequest, FileKey, FileRecord, FolderOptions,
+    JobRecord, KickOff, KickOffMethod, Level, Link, Manifest, ManifestPages, OutputFile, Page, Progress,
+    ResumePoint, Section,
 };
 pub use group::{Group, GroupMember};
 pub use http::redact;
+pub use log::ExportLog;
 pub use ndjson::{FileFacts, Tally};
 pub use server::Quirks;
 /// The type of all URLs here.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::ETAG;
+use url::Url;
 
 use super::continuation::{Parts, rest_of};
 use super::inspect::{Contents, Inspector};
@@ -61,13 +62,32 @@ pub struct DownloadSummary {
     pub elapsed: Duration,
 }
 
-/// Where a download broke off that another process began: its bytes, in a tally, and the file's `ETag`.
-#[derive(Clone, Default)]
+/// Where a download broke off that another process began: the bytes that are there, and the file's `ETag`.
+#[derive(Default)]
 pub struct ResumePoint {
-    /// A tally of the bytes that are there.
-    pub tally: Tally,
-    /// What [`Download::etag`] was, if it was anything.
-    pub etag: Option<String>,
+    tally: Tally,
+    inspector: Option<Inspector>,
+    no_data: Option<String>,
+    etag: Option<String>,
+}
+
+impl ResumePoint {
+    /// Before the first byte. `etag` is what [`Download::etag`] was, if it was anything.
+    pub fn new(section: Section, file: &OutputFile, etag: Option<String>) -> Self {
+        let inspector = Some(Inspector::new(section, file));
+        Self { tally: Tally::new(), inspector, no_data: None, etag }
+    }
+
+    /// Takes the next of the bytes that are there.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.tally.update(bytes);
+        if let Some(inspector) = &mut self.inspector
+            && let Err(why) = inspector.update(bytes)
+        {
+            self.inspector = None;
+            self.no_data = Some(why);
+        }
+    }
 }
 
 impl BulkClient {
@@ -101,6 +121,9 @@ impl BulkClient {
     ) -> Result<Download, Error> {
         let url = self.at_base(&file.url)?;
         let call = Call { authorize: requires_access_token, ..Call::get(url, "application/fhir+ndjson") };
+        if let Some(why) = point.no_data {
+            return Err(not_data(&call.url, &why));
+        }
         let etag = point.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
         let parts = Parts { etag: etag.and_then(|etag| etag.parse().ok()), allowed: etag.is_some() };
         let (answer, first) = match point.tally.byte_count() {
@@ -118,8 +141,10 @@ impl BulkClient {
             call,
             body: answer.body,
             parts,
-            // The lines before the point have been looked at by whoever wrote them.
-            inspector: Some(Inspector::new(section, file)).filter(|_| point.tally.byte_count() == 0),
+            inspector: match point.tally.byte_count() {
+                0 => Some(Inspector::new(section, file)),
+                _ => point.inspector,
+            },
             tally: point.tally,
             first,
             count: file.count,
@@ -285,8 +310,7 @@ impl Download {
     }
 
     fn not_data(&self, why: &str) -> Error {
-        Error::new(ErrorKind::NotData, format!("what the server sent is no file of resources: {why}"))
-            .with_url("GET", &self.call.url)
+        not_data(&self.call.url, why)
     }
 
     fn short(&self, why: &str) -> Error {
@@ -294,6 +318,11 @@ impl Download {
             .with_url("GET", &self.call.url)
             .with_hint("fetch it again from its start")
     }
+}
+
+fn not_data(url: &Url, why: &str) -> Error {
+    Error::new(ErrorKind::NotData, format!("what the server sent is no file of resources: {why}"))
+        .with_url("GET", url)
 }
 
 fn may_go_on(error: &Error) -> bool {

@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use memchr::{memchr, memrchr};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::manifest::{OutputFile, Section};
 use crate::outcome::{OperationOutcome, one_line};
 
 /// What the lines of a file are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Contents {
     /// How many lines are resources of each type.

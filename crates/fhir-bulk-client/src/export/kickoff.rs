@@ -242,6 +242,9 @@ fn explain(error: Error, level: &Level) -> Error {
             error.with_hint("does this server export at this level? Some have Groups only")
         }
         (ErrorKind::Refused, _) => error.recast(ErrorKind::Refused, "the server refuses to begin the export"),
+        (ErrorKind::Server, _) if error.status() == Some(501) => {
+            error.recast(ErrorKind::Refused, "the server does not do such exports")
+        }
         (ErrorKind::Server | ErrorKind::Timeout, _) => {
             error.with_hint("the export may have begun all the same: look at the server before running again")
         }

@@ -1,6 +1,6 @@
 //! Downloads that break off and go on, and files that are no data.
 
-use fhir_bulk_client::{DownloadSummary, Error, ErrorKind, OutputFile, Quirks, ResumePoint, Section, Tally};
+use fhir_bulk_client::{DownloadSummary, Error, ErrorKind, OutputFile, Quirks, ResumePoint, Section};
 
 use crate::server::{Reply, Server, stable};
 
@@ -88,17 +88,21 @@ async fn another_process_goes_on_from_what_is_there() {
         .header("content-range", format!("bytes {at}-{}/{}", text.len() - 1, text.len()))
         .ndjson(text.as_bytes()[at..].to_vec());
     server.on("GET /file", [rest]);
-    let mut tally = Tally::new();
-    tally.update(&text.as_bytes()[..at]);
-    let point = ResumePoint { tally: tally.clone(), etag: Some("\"v1\"".into()) };
-    let (received, summary) = fetch_as(&server, Section::Output, "Patient", Some(20), point).await.unwrap();
+    let file = OutputFile { type_: Some("Patient".into()), ..Default::default() };
+    let point = |etag: Option<&str>| {
+        let mut point = ResumePoint::new(Section::Output, &file, etag.map(str::to_owned));
+        point.update(&text.as_bytes()[..at]);
+        point
+    };
+    let (received, summary) =
+        fetch_as(&server, Section::Output, "Patient", Some(20), point(Some("\"v1\""))).await.unwrap();
+    assert_eq!(summary.contents.types["Patient"], 20);
     assert_eq!(received.as_bytes(), &text.as_bytes()[at..]);
     assert_eq!((summary.byte_count, summary.line_count), (text.len() as u64, 20));
 
     // Without an ETag the whole file comes again, and is compared.
     server.on("GET /file", [Reply::status(200).ndjson(text.clone())]);
-    let point = ResumePoint { tally, etag: None };
-    let (received, _) = fetch_as(&server, Section::Output, "Patient", Some(20), point).await.unwrap();
+    let (received, _) = fetch_as(&server, Section::Output, "Patient", Some(20), point(None)).await.unwrap();
     assert_eq!(received.as_bytes(), &text.as_bytes()[at..]);
     assert_eq!(server.seen()[1].header("range"), None);
 }
