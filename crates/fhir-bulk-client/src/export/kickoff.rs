@@ -147,17 +147,20 @@ impl BulkClient {
         let mut get = endpoint.clone();
         get.set_query(Some(&query));
         let get = Call { repeatable: false, ..Call::get(get, "application/fhir+json") };
-        let body = parameters::resource(request, dialect, quirks).to_string();
-        let post = Call::post(endpoint, "application/fhir+json", "application/fhir+json", Bytes::from(body));
+        let post = |dialect| {
+            let body = Bytes::from(parameters::resource(request, dialect, quirks).to_string());
+            Call::post(endpoint.clone(), "application/fhir+json", "application/fhir+json", body)
+        };
         let forms = match self.kick_off_method {
             KickOffMethod::Get if !request.patients.is_empty() => {
                 return Err(Error::new(ErrorKind::Config, "single patients can only be asked for by POST"));
             }
             KickOffMethod::Get => vec![get],
-            KickOffMethod::Post => vec![post],
-            KickOffMethod::Auto if post_only => vec![post],
-            KickOffMethod::Auto if dialect == Dialect::Stu4 => vec![post, get],
-            KickOffMethod::Auto => vec![get, post],
+            KickOffMethod::Post => vec![post(dialect)],
+            KickOffMethod::Auto if post_only => vec![post(dialect)],
+            KickOffMethod::Auto if dialect == Dialect::Stu4 => vec![post(dialect), get],
+            // Versions 2 and 3 demand GET of a server: one that does not know it speaks version 4.
+            KickOffMethod::Auto => vec![get, post(Dialect::Stu4)],
         };
         Ok(forms.into_iter().map(|call| self.with_headers(call, request.lenient)).collect())
     }

@@ -13,5 +13,6 @@ mod origins;
 mod quirks;
 mod real;
 mod server;
+mod servers;
 mod status;
 mod verified;
