@@ -10,10 +10,11 @@ use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt};
 use tokio::fs;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::applied::AppliedCheck;
 use super::download::ResumePoint;
 use super::manifest::{OutputFile, Section};
 use super::record::{FileKey, FileRecord, JobRecord};
@@ -30,14 +31,16 @@ pub struct FolderOptions {
     pub parallel: usize,
     /// How often a file is received again from its start where it turns out to be short.
     pub restarts: u32,
+    /// How many lines of each file are compared with what was asked.
+    pub compared_lines: usize,
     /// Whether the job is deleted on the server when all files are there.
     pub delete_job: bool,
 }
 
 impl Default for FolderOptions {
-    /// Four files at a time, two restarts, and the job is deleted.
+    /// Four files at a time, two restarts, a thousand lines of each compared, and the job is deleted.
     fn default() -> Self {
-        Self { parallel: 4, restarts: 2, delete_job: true }
+        Self { parallel: 4, restarts: 2, compared_lines: 1_000, delete_job: true }
     }
 }
 
@@ -92,7 +95,7 @@ impl BulkClient {
         for (number, page) in manifest.pages.iter().enumerate() {
             write_durably(&folder.join(format!("manifest.{number}.json")), &page.raw).await?;
         }
-        let files = self.receive(&job.status_url, &manifest, folder, options).await?;
+        let files = self.receive(request, &job.status_url, &manifest, folder, options).await?;
         let mut report = ExportReport::new(request, &job, &manifest, files);
         report.kick_off = kicked_off;
         report.waiting = waited.saturating_sub(kicked_off);
@@ -125,6 +128,7 @@ impl BulkClient {
     /// The records of all files, in the manifest's order.
     async fn receive(
         &self,
+        request: &ExportRequest,
         status_url: &Url,
         manifest: &ManifestPages,
         folder: &Path,
@@ -147,6 +151,7 @@ impl BulkClient {
                     return Ok((number, record.clone()));
                 }
                 let record = self.receive_file(wanted, status_url, links, folder, options.restarts).await?;
+                let record = compared(record, request, folder, options.compared_lines).await?;
                 note(journal, folder, &record).await?;
                 Ok::<_, Error>((number, record))
             });
@@ -282,6 +287,32 @@ async fn take(part: &Path, point: &mut ResumePoint) -> std::io::Result<()> {
             length => point.update(&buffer[..length]),
         }
     }
+}
+
+/// The record with what the file's first lines contradict of what was asked.
+async fn compared(
+    mut record: FileRecord,
+    request: &ExportRequest,
+    folder: &Path,
+    lines: usize,
+) -> Result<FileRecord, Error> {
+    let mut check = AppliedCheck::new(request);
+    if record.key.section != Section::Output || lines == 0 || !check.has_anything_to_judge() {
+        return Ok(record);
+    }
+    let path = folder.join(&record.name);
+    let file = fs::File::open(&path).await.map_err(|error| unusable(&path, &error))?;
+    let (mut file, mut line) = (tokio::io::BufReader::new(file), Vec::new());
+    for _ in 0..lines {
+        line.clear();
+        let length = file.read_until(b'\n', &mut line).await.map_err(|error| unusable(&path, &error))?;
+        if length == 0 {
+            break;
+        }
+        check.line(&line);
+    }
+    record.contradictions = check.finish();
+    Ok(record)
 }
 
 async fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 //! [specification](https://hl7.org/fhir/uv/bulkdata/export.html): request, kick-off, status, manifest, download, and
 //! cancelling or deleting the job.
 
+mod applied;
 mod busy;
 mod cancel;
 mod continuation;
@@ -9,6 +10,7 @@ mod download;
 mod folder;
 mod inspect;
 mod kickoff;
+mod local_filter;
 mod manifest;
 mod own_jobs;
 mod parameters;
@@ -18,6 +20,7 @@ mod request;
 mod status;
 mod type_filter;
 
+pub use applied::{AppliedCheck, Contradiction};
 pub use download::{Download, DownloadSummary, ResumePoint};
 pub use folder::FolderOptions;
 pub use inspect::Contents;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::applied::Contradiction;
 use super::download::DownloadSummary;
 use super::inspect::Contents;
 use super::kickoff::KickOff;
@@ -97,6 +98,9 @@ pub struct FileRecord {
     pub contents: Contents,
     /// What is odd about it.
     pub warnings: Vec<String>,
+    /// How far its first lines contradict what was asked; with zero lines where they do not.
+    #[serde(default)]
+    pub contradictions: Vec<Contradiction>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -117,6 +121,7 @@ impl FileRecord {
             retries: summary.retries,
             contents: summary.contents,
             warnings: summary.warnings,
+            contradictions: Vec::new(),
             elapsed: summary.elapsed,
         }
     }

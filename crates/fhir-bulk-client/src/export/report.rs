@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::applied::Contradiction;
 use super::manifest::Section;
 use super::record::{FileRecord, JobRecord};
 use super::request::ExportRequest;
@@ -26,6 +27,8 @@ pub struct ExportReport {
     pub types_without_resources: Vec<String>,
     /// Types that came though others were asked for.
     pub types_not_asked_for: Vec<String>,
+    /// What the data contradicts of what was asked.
+    pub contradictions: Vec<Contradiction>,
     /// What may not be as the caller means.
     pub warnings: Vec<String>,
     /// How long the kick-off took, with waiting for other exports.
@@ -52,6 +55,8 @@ impl ExportReport {
             add(&mut severities, &file.contents.severities);
             warnings.extend(file.warnings.iter().map(|warning| format!("{}: {warning}", file.name)));
         }
+        let contradictions = sum_of(&files);
+        warnings.extend(contradictions.iter().map(Contradiction::text));
         if let Some(first) = manifest.pages.first()
             && let Err(error) = first.manifest.transaction_instant()
         {
@@ -69,6 +74,7 @@ impl ExportReport {
             files,
             resources,
             severities,
+            contradictions,
             warnings,
             kick_off: Duration::ZERO,
             waiting: Duration::ZERO,
@@ -90,6 +96,22 @@ impl ExportReport {
     pub fn has_server_errors(&self) -> bool {
         ["error", "fatal"].iter().any(|severity| self.severities.contains_key(*severity))
     }
+}
+
+/// The contradictions of all files by parameter.
+fn sum_of(files: &[FileRecord]) -> Vec<Contradiction> {
+    let mut sum: Vec<Contradiction> = Vec::new();
+    for one in files.iter().flat_map(|file| &file.contradictions) {
+        match sum.iter_mut().find(|other| other.parameter == one.parameter) {
+            Some(other) => {
+                other.lines += one.lines;
+                other.of += one.of;
+            }
+            None => sum.push(one.clone()),
+        }
+    }
+    sum.retain(|one| one.lines > 0);
+    sum
 }
 
 fn add(sum: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {

@@ -8,6 +8,7 @@ mod dialects;
 mod download;
 mod faults;
 mod kickoff;
+mod log;
 mod manifests;
 mod origins;
 mod quirks;

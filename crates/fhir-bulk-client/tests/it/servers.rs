@@ -293,13 +293,47 @@ async fn seconds_per_file(files: usize) -> f64 {
     let report =
         client.export_to(&ExportRequest::default(), real.folder.path(), options, |_| ()).await.unwrap();
     assert_eq!((report.files.len(), report.resources["Observation"]), (files + 2, files as u64));
-    let seconds = report.downloading.as_secs_f64();
-    eprintln!("{files} files in {seconds:.2} s");
-    seconds / files as f64
+    report.downloading.as_secs_f64() / files as f64
 }
 
 #[tokio::test]
 async fn each_of_ten_thousand_small_files_takes_no_longer_than_each_of_a_thousand() {
     let (few, many) = (seconds_per_file(1_000).await, seconds_per_file(10_000).await);
     assert!(many < 3.0 * few, "{few} s and {many} s for each");
+}
+
+#[tokio::test]
+async fn parameters_that_a_server_ignores_are_found_in_the_data() {
+    let own = |text: &str| vec![text.to_owned()];
+    let base = || ExportRequest { level: Level::Patient, ..Default::default() };
+    let cases = [
+        (Fault::IgnoreType, "_type", ExportRequest { types: own("Patient"), ..base() }),
+        (
+            Fault::IgnoreSince,
+            "_since",
+            ExportRequest { since: Some("2026-01-01T12:00:00Z".into()), ..base() },
+        ),
+        (
+            Fault::IgnoreUntil,
+            "_until",
+            ExportRequest { until: Some("2026-01-01T12:00:00Z".into()), ..base() },
+        ),
+        (Fault::IgnoreElements, "_elements", ExportRequest { elements: own("id"), ..base() }),
+        (Fault::IgnorePatient, "patient", ExportRequest { patients: own("p0"), ..base() }),
+        (
+            Fault::IgnoreTypeFilter,
+            "_typeFilter",
+            ExportRequest { type_filters: own("Observation?status=amended"), ..base() },
+        ),
+    ];
+    for (fault, parameter, request) in cases {
+        for ignored in [true, false] {
+            let settings = if ignored { options().with_fault(fault) } else { options() };
+            let real = Real::start(settings).await;
+            let client = real.client().dialect(Dialect::Stu3).build().unwrap();
+            let report = export(&real, &client, &request).await.unwrap();
+            let found: Vec<_> = report.contradictions.iter().map(|one| one.parameter.as_str()).collect();
+            assert_eq!(found.contains(&parameter), ignored, "{fault}: {found:?}");
+        }
+    }
 }
