@@ -45,6 +45,7 @@
 //! `export/` has a file for each step, with a link to its section of the specification; `http/` has retries,
 //! redirects and bodies; `auth/` has the token and who may see it.
 
+mod attachment;
 mod auth;
 mod capability;
 mod check;
@@ -60,6 +61,7 @@ mod ndjson;
 mod outcome;
 mod server;
 
+pub use attachment::Attachment;
 pub use auth::{
     Algorithm, BackendServices, ClientSecret, Credentials, Grant, KeySet, Scopes, Secret, SigningKey,
     SmartConfiguration,

@@ -10,6 +10,7 @@ use reqwest::Version;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use url::Url;
 
+use super::Call;
 use super::gunzip::Gunzip;
 use crate::error::{Error, ErrorKind};
 
@@ -29,11 +30,12 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The body of `response`, which came from `url`.
+    /// The body of `response` to `call`.
     ///
     /// # Errors
     /// [`ErrorKind::Protocol`] if it has an encoding that was not asked for.
-    pub(crate) fn new(method: &'static str, url: Url, response: Response) -> Result<Self, Error> {
+    pub(crate) fn new(call: &Call, response: Response) -> Result<Self, Error> {
+        let (method, url) = (call.method_name(), call.url.clone());
         let encoding = header(&response, &CONTENT_ENCODING).unwrap_or_default().to_ascii_lowercase();
         let declared = match encoding.as_str() {
             "" | "identity" => None,
@@ -45,7 +47,8 @@ impl Body {
                     .with_status(response.status().as_u16()));
             }
         };
-        let (pending, sniffed) = (Bytes::new(), Gunzip::sniffing());
+        let sniffed = if call.sniff { Gunzip::sniffing() } else { Gunzip::Plain };
+        let pending = Bytes::new();
         Ok(Self { method, url, response, pending, declared, sniffed, compressed: false, ended: false })
     }
 

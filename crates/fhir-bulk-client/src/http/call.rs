@@ -1,5 +1,7 @@
 //! What is sent, and what comes back.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -25,13 +27,15 @@ const SHOWN: [&str; 9] = [
 pub(crate) struct Call {
     pub method: Method,
     pub url: Url,
-    pub accept: &'static str,
+    pub accept: Cow<'static, str>,
     /// Whether the token is sent if the URL is of an origin that may see it.
     pub authorize: bool,
     /// Whether sending it twice does the same as once.
     pub repeatable: bool,
     /// Whether the answer may be compressed.
     pub gzip: bool,
+    /// Whether a body that is gzip without saying so is decompressed.
+    pub sniff: bool,
     /// Further headers. A redirect to another origin loses them, but for those that ask for a part of a file.
     pub headers: HeaderMap,
     /// The media type of a body, and the body.
@@ -44,10 +48,11 @@ impl Call {
         Self {
             method: Method::GET,
             url,
-            accept,
+            accept: Cow::Borrowed(accept),
             authorize: true,
             repeatable: true,
             gzip: true,
+            sniff: true,
             headers: HeaderMap::new(),
             body: None,
         }

@@ -87,7 +87,7 @@ impl Transport {
                 hop = next;
             } else if status.is_success() {
                 let headers = response.headers().clone();
-                let body = Body::new(hop.method_name(), hop.url.clone(), response).map_err(Failure::fatal)?;
+                let body = Body::new(&hop, response).map_err(Failure::fatal)?;
                 return Ok(Answer { status, url: hop.url, headers, body, retries: 0 });
             } else if status == StatusCode::UNAUTHORIZED && !renewed && self.renew(authorization).await? {
                 renewed = true;
@@ -121,7 +121,7 @@ impl Transport {
         let encoding = if call.gzip { "gzip" } else { "identity" };
         let mut request = self.http.request(call.method.clone(), call.url.clone());
         request = request.headers(call.headers.clone());
-        request = request.header(ACCEPT, call.accept).header(ACCEPT_ENCODING, encoding);
+        request = request.header(ACCEPT, &*call.accept).header(ACCEPT_ENCODING, encoding);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -133,7 +133,7 @@ impl Transport {
 
     async fn failure(&self, call: &Call, response: reqwest::Response) -> Failure {
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = match Body::new(call.method_name(), call.url.clone(), response) {
+        let body = match Body::new(call, response) {
             Ok(body) => body.read(MAX_ERROR_BODY).await.unwrap_or_default(),
             Err(_) => Default::default(),
         };
