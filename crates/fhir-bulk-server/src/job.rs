@@ -95,7 +95,6 @@ impl Job {
             files: files.into_iter().map(Arc::new).collect(),
             by_patient: kick_off.by_patient,
             partial: kick_off.partial,
-            separate_status: kick_off.separate_status,
             ..Job::empty(dataset.transaction_time(), request, scope)
         }
     }

@@ -69,8 +69,6 @@ pub(crate) struct KickOff {
     pub(crate) by_patient: bool,
     /// `allowPartialManifests`: the manifest may come in pages.
     pub(crate) partial: bool,
-    /// `Prefer: separate-export-status`.
-    pub(crate) separate_status: bool,
     /// What a lenient client asked for and does not get.
     pub(crate) ignored: Vec<Outcome>,
 }
@@ -98,8 +96,7 @@ impl KickOff {
             ));
         }
         let lenient = preferences.contains("handling=lenient");
-        let separate_status = preferences.contains("separate-export-status");
-        let mut kick_off = KickOff { separate_status, ..KickOff::default() };
+        let mut kick_off = KickOff::default();
         for (name, value) in parameters {
             if let Err(outcome) = kick_off.read(name, value, reading) {
                 if !lenient {
@@ -256,6 +253,11 @@ fn comma(name: &str) -> Outcome {
 
 fn refused(diagnostics: impl Into<String>) -> Outcome {
     Outcome::bad_request("not-supported", diagnostics)
+}
+
+/// Whether the client wants the state of its job in a header of its own.
+pub(crate) fn prefers_separate_status(headers: &HeaderMap) -> bool {
+    preferences(headers).contains("separate-export-status")
 }
 
 /// The preferences of all `Prefer` headers (RFC 7240), without white space and in lower case.

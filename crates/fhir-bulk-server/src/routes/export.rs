@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::job::{Job, Plan};
 use crate::outcome::Outcome;
 use crate::parameters;
-use crate::request::{KickOff, Reading};
+use crate::request::{KickOff, Reading, prefers_separate_status};
 use crate::routes::retry::retry_after;
 use crate::routes::segments::Segments;
 use crate::selection::Level;
@@ -83,7 +83,7 @@ fn kick_off(
     }
     let dataset = state.dataset();
     let level = level(&dataset, &strikes)?;
-    let job = match parse(request, &level, &dataset, &strikes) {
+    let mut job = match parse(request, &level, &dataset, &strikes) {
         Ok(kick_off) => {
             let plan = Plan {
                 level: &level,
@@ -96,6 +96,7 @@ fn kick_off(
         Err(outcome) if strikes(Fault::LateRefusal) => Job::failed(&dataset, outcome, url, scope.to_owned()),
         Err(outcome) => return Err(outcome),
     };
+    job.separate_status = prefers_separate_status(&request.headers);
     tracing::debug!(job = job.id, files = job.files.len(), "accepted an export");
     let id = job.id.clone();
     state.add_job(job);

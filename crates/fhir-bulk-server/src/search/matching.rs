@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::compartment::local_reference;
 use crate::search::date::{Condition, Span};
 use crate::search::parameter::{Kind, Parameter};
 
@@ -55,7 +56,8 @@ fn token(value: &str, element: &Value) -> bool {
 fn reference(value: &str, element: &Value) -> bool {
     let Some(reference) = element.get("reference").and_then(Value::as_str) else { return false };
     let reference = reference.split("/_history/").next().unwrap_or(reference);
-    let id = reference.rsplit('/').next();
+    // The same id at another server is another resource.
+    let id = local_reference(reference).map(|(_, id)| id);
     reference == value || (!value.contains('/') && id == Some(value))
 }
 
@@ -81,6 +83,7 @@ mod tests {
     fn references_match_by_id_with_or_without_their_type() {
         let element = json!({"reference": "Patient/1/_history/2"});
         assert!(reference("Patient/1", &element) && reference("1", &element));
+        assert!(!reference("1", &json!({"reference": "http://another.example.org/Patient/1"})));
         assert!(!reference("Group/1", &element) && !reference("2", &element));
     }
 }

@@ -6,9 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what is shared by tests may fail them")]
 
+mod auth;
 mod client;
 mod dataset;
+mod files;
 mod flow;
 mod incremental;
 mod level;
+mod parameters;
 mod refusal;
+mod search;
