@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -18,6 +19,9 @@ use crate::outcome::Outcome;
 use crate::record::{SeenRequest, Step};
 use crate::routes::retry::retry_after;
 use crate::state::ServerState;
+
+/// How long a body that breaks waits until it does.
+const FLUSHED: Duration = Duration::from_millis(50);
 
 /// Marks the requests of the second listener.
 #[derive(Debug, Clone, Copy)]
@@ -204,17 +208,17 @@ fn cut(mut response: Response, keep_length: bool) -> Response {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     let (parts, body) = response.into_parts();
-    let stream = body.into_data_stream().scan(limit, |left, chunk| {
-        let chunk = match chunk {
-            Ok(chunk) if *left > 0 => chunk,
-            _ => return std::future::ready(Some(Err(io::Error::from(io::ErrorKind::ConnectionReset)))),
-        };
-        let kept = chunk.slice(..chunk.len().min(*left));
-        *left -= kept.len();
-        std::future::ready(Some(Ok(kept)))
+    let start = body.into_data_stream().scan(limit, |left, chunk| {
+        let kept = chunk.ok().filter(|_| *left > 0).map(|chunk| chunk.slice(..chunk.len().min(*left)));
+        *left -= kept.as_ref().map_or(0, Bytes::len);
+        std::future::ready(kept.map(Ok))
     });
-    let end = futures::stream::iter([Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
-    Response::from_parts(parts, Body::from_stream(stream.chain(end)))
+    // What was sent before must leave the server, or the client would see no answer at all.
+    let end = futures::stream::once(async {
+        tokio::time::sleep(FLUSHED).await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    Response::from_parts(parts, Body::from_stream(start.chain(end)))
 }
 
 /// The body without its last eight bytes, which in gzip are checksum and length.

@@ -9,10 +9,15 @@
 mod auth;
 mod client;
 mod dataset;
+mod fault_file;
+mod fault_kick_off;
+mod fault_manifest;
+mod fault_status;
 mod files;
 mod flow;
 mod incremental;
 mod level;
 mod parameters;
+mod quirk;
 mod refusal;
 mod search;
