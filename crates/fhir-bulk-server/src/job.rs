@@ -3,10 +3,10 @@
 //! The lines of the result are chosen at kick-off and shared with the dataset, so later changes of the dataset
 //! do not reach them, and no copy is made.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -14,10 +14,11 @@ use serde_json::json;
 
 use crate::dataset::Dataset;
 use crate::deleted::bundles;
+use crate::elements::redacted;
 use crate::fault::Fault;
 use crate::outcome::Outcome;
 use crate::request::KickOff;
-use crate::resource::Resource;
+use crate::resource::{Key, Resource};
 use crate::selection::Level;
 
 /// How long a job and its files are kept unless the client deletes them.
@@ -71,13 +72,16 @@ pub(crate) struct Job {
     /// What is wrong with the request, where a fault keeps it back until the status.
     pub(crate) failure: Option<Outcome>,
     polls: AtomicU32,
+    last_poll: Mutex<Option<Instant>>,
+    /// Where each file is, by its name.
+    index: HashMap<String, usize>,
 }
 
 impl Job {
     /// Chooses what the kick-off asks for out of this snapshot.
     pub(crate) fn new(dataset: &Dataset, plan: &Plan<'_>, request: String, scope: String) -> Job {
         let kick_off = plan.kick_off;
-        let output = plan.level.output(dataset, kick_off);
+        let output = plan.level.output(dataset, kick_off, plan.strikes);
         let mut files = Vec::new();
         if kick_off.by_patient {
             by_patient(&mut files, dataset, &output, plan);
@@ -85,13 +89,17 @@ impl Job {
             by_type(&mut files, &output, plan);
         }
         if !(plan.strikes)(Fault::NeverDeleted) {
-            let deleted = bundles(plan.level.deleted(dataset, kick_off));
+            let also = output.first().filter(|_| (plan.strikes)(Fault::DeletedInOutput));
+            let also = also.map(|resource| (&resource.key, dataset.transaction_time()));
+            let deleted = bundles(plan.level.deleted(dataset, kick_off).chain(also), &url_form(plan.strikes));
             split(&mut files, Section::Deleted, "Bundle", "deleted", deleted, plan.rows_per_file);
         }
         let mut outcomes: Vec<Bytes> = kick_off.ignored.iter().map(Outcome::warning_line).collect();
         outcomes.extend(reported(&output, plan.strikes));
         split(&mut files, Section::Error, "OperationOutcome", "error", outcomes, plan.rows_per_file);
+        let index = files.iter().enumerate().map(|(at, file)| (file.name.clone(), at)).collect();
         Job {
+            index,
             files: files.into_iter().map(Arc::new).collect(),
             by_patient: kick_off.by_patient,
             partial: kick_off.partial,
@@ -117,6 +125,8 @@ impl Job {
             separate_status: false,
             failure: None,
             polls: AtomicU32::new(0),
+            last_poll: Mutex::default(),
+            index: HashMap::new(),
         }
     }
 
@@ -125,13 +135,32 @@ impl Job {
         self.polls.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Whether the last status request is not so long ago; from now on, this one is the last.
+    pub(crate) fn polled_within(&self, wait: Duration) -> bool {
+        let mut last = self.last_poll.lock().unwrap_or_else(PoisonError::into_inner);
+        last.replace(Instant::now()).is_some_and(|last| last.elapsed() < wait)
+    }
+
     /// How many status requests there were.
     pub(crate) fn polls(&self) -> u32 {
         self.polls.load(Ordering::Relaxed)
     }
 
     pub(crate) fn file(&self, name: &str) -> Option<&Arc<JobFile>> {
-        self.files.iter().find(|file| file.name == name)
+        self.files.get(*self.index.get(name)?)
+    }
+}
+
+/// How the URLs of deletions are written.
+fn url_form(strikes: &dyn Fn(Fault) -> bool) -> impl Fn(&Key) -> String + use<> {
+    let (absolute, conditional) = (strikes(Fault::DeletedAbsolute), strikes(Fault::DeletedConditional));
+    move |key| {
+        let (resource_type, id) = (&key.resource_type, &key.id);
+        match (absolute, conditional) {
+            (true, _) => format!("http://example.org/fhir/{resource_type}/{id}"),
+            (_, true) => format!("{resource_type}?identifier={id}"),
+            _ => format!("{resource_type}/{id}"),
+        }
     }
 }
 
@@ -149,6 +178,14 @@ fn by_type(files: &mut Vec<JobFile>, output: &[&Arc<Resource>], plan: &Plan<'_>)
     let mut lines: BTreeMap<&str, Vec<Bytes>> = BTreeMap::new();
     for resource in output {
         lines.entry(&resource.key.resource_type).or_default().push(line(resource, plan, tagged));
+    }
+    let asked = plan.kick_off.types.as_ref().is_none_or(|types| types.contains("SearchParameter"));
+    if asked && matches!(plan.level, Level::System) && (plan.strikes)(Fault::OwnSearchParameters) {
+        let own = json!({"resourceType": "SearchParameter", "id": "own", "status": "active", "code": "own"});
+        lines.entry("SearchParameter").or_default().push(Bytes::from(own.to_string()));
+    }
+    if (plan.strikes)(Fault::RedactedTag) {
+        lines.values_mut().flatten().for_each(|line| *line = redacted(line));
     }
     let twice = (plan.strikes)(Fault::DuplicateAcrossFiles);
     for (resource_type, lines) in lines {
@@ -170,9 +207,7 @@ fn by_patient(files: &mut Vec<JobFile>, dataset: &Dataset, output: &[&Arc<Resour
         let mut patients: Vec<&String> = dataset.patients_of(resource).collect();
         patients.sort();
         patients.dedup();
-        for patient in
-            patients.into_iter().filter(|patient| output.iter().any(|other| is_patient(other, patient)))
-        {
+        for patient in patients.into_iter().filter(|id| plan.level.wants_patient(plan.kick_off, id)) {
             blocks.entry(patient).or_default().push(line(resource, plan, tagged));
         }
     }
@@ -192,10 +227,6 @@ fn by_patient(files: &mut Vec<JobFile>, dataset: &Dataset, output: &[&Arc<Resour
             files.push(JobFile { count: part.len(), ..file(Section::Output, "Patient", name, lines) });
         }
     }
-}
-
-fn is_patient(resource: &Resource, id: &str) -> bool {
-    resource.key.resource_type == "Patient" && resource.key.id == id
 }
 
 /// The outcomes that faults report.

@@ -39,6 +39,9 @@ const IGNORED: &[(&str, Fault)] = &[
     ("patient", Fault::IgnorePatient),
 ];
 
+/// Types that Oracle Health exports only together with others.
+const SUPPORTING: [&str; 4] = ["Location", "Organization", "Practitioner", "Provenance"];
+
 /// Which Provenance resources come with what is exported, whatever `_type` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Associated {
@@ -77,6 +80,8 @@ pub(crate) struct KickOff {
 pub(crate) struct Reading<'a> {
     /// Whether they came by POST, where `patient` belongs.
     pub(crate) post: bool,
+    /// Whether the level is a Group.
+    pub(crate) group: bool,
     /// Whether a fault strikes this request.
     pub(crate) strikes: &'a dyn Fn(Fault) -> bool,
 }
@@ -105,6 +110,7 @@ impl KickOff {
                 kick_off.ignored.push(outcome);
             }
         }
+        kick_off.refuse_supporting(reading)?;
         Ok(kick_off)
     }
 
@@ -131,6 +137,7 @@ impl KickOff {
             "_elements" if value.contains(',') && (reading.strikes)(Fault::RefuseComma) => Err(comma(name)),
             "_elements" => self.elements.read(value),
             "_typeFilter" => self.read_filters(value, reading),
+            "patient" if reading.group && (reading.strikes)(Fault::IgnorePatientInGroup) => Ok(()),
             "patient" => self.read_patients(value, reading),
             "includeAssociatedData" => value.split(',').try_for_each(|code| self.read_associated(code)),
             "organizeOutputBy" if value == "Patient" => flag(&mut self.by_patient, "true"),
@@ -160,6 +167,9 @@ impl KickOff {
         if value.contains(',') && (reading.strikes)(Fault::RefuseComma) {
             return Err(comma("_type"));
         }
+        if value.split(',').any(|name| name == "Binary") && (reading.strikes)(Fault::RefuseBinaryType) {
+            return Err(refused("_type: Binary is not exported"));
+        }
         let types = self.types.get_or_insert_default();
         let definitions = Definitions::r4();
         let (known, unknown): (Vec<&str>, Vec<&str>) =
@@ -171,6 +181,18 @@ impl KickOff {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Types that are no patient's own, without one that is.
+    fn refuse_supporting(&self, reading: &Reading<'_>) -> Result<(), Outcome> {
+        let alone = self
+            .types
+            .as_ref()
+            .is_some_and(|types| types.iter().all(|name| SUPPORTING.contains(&name.as_str())));
+        if alone && (reading.strikes)(Fault::RefuseSupportingAlone) {
+            return Err(refused("_type: these types come only with a clinical one"));
+        }
+        Ok(())
     }
 
     /// Adds the queries of one value; all of them or, if one is not understood, none.
@@ -280,7 +302,7 @@ mod tests {
             headers.append("prefer", value.parse().unwrap());
         }
         let parameters = crate::parameters::from_query(query);
-        KickOff::parse(&headers, &parameters, &Reading { post: false, strikes: &|_| false })
+        KickOff::parse(&headers, &parameters, &Reading { post: false, group: false, strikes: &|_| false })
     }
 
     #[test]

@@ -47,8 +47,21 @@ impl Level {
     }
 
     /// The resources that are asked for, in the order of type and id.
-    pub(crate) fn output<'a>(&'a self, dataset: &'a Dataset, kick_off: &KickOff) -> Vec<&'a Arc<Resource>> {
-        let held = dataset.resources().filter(|resource| self.holds(dataset, resource, kick_off));
+    pub(crate) fn output<'a>(
+        &'a self,
+        dataset: &'a Dataset,
+        kick_off: &KickOff,
+        strikes: &dyn Fn(Fault) -> bool,
+    ) -> Vec<&'a Arc<Resource>> {
+        if self.is_older(dataset, kick_off) && strikes(Fault::OldGroupEmpty) {
+            return Vec::new();
+        }
+        let referenced = !matches!(self, Level::System) && strikes(Fault::IncludeReferenced);
+        let held = dataset.resources().filter(|resource| {
+            self.holds(dataset, resource, kick_off)
+                || (referenced
+                    && ["Practitioner", "Organization"].contains(&resource.key.resource_type.as_str()))
+        });
         let mut output: Vec<&Arc<Resource>> = held
             .chain(self.own_group(dataset))
             .filter(|resource| {
@@ -81,15 +94,25 @@ impl Level {
             .map(|(key, tombstone)| (key, tombstone.deleted_at))
     }
 
+    /// Whether the level is a Group that has not changed since `_since`.
+    fn is_older(&self, dataset: &Dataset, kick_off: &KickOff) -> bool {
+        let Level::Group { id, .. } = self else { return false };
+        let changed = dataset.resource(&Key::new("Group", id)).and_then(|group| group.last_updated);
+        changed.zip(kick_off.since).is_some_and(|(changed, since)| changed < since)
+    }
+
+    /// Whether a patient is one whose data is asked for.
+    pub(crate) fn wants_patient(&self, kick_off: &KickOff, id: &str) -> bool {
+        let member = match self {
+            Level::Group { members, .. } => members.contains(id),
+            _ => true,
+        };
+        member && kick_off.patients.as_ref().is_none_or(|asked| asked.contains(id))
+    }
+
     fn holds(&self, dataset: &Dataset, resource: &Resource, kick_off: &KickOff) -> bool {
-        let asked = |patient: &String| kick_off.patients.as_ref().is_none_or(|asked| asked.contains(patient));
-        match self {
-            Level::System => true,
-            Level::Patient => dataset.patients_of(resource).any(asked),
-            Level::Group { members, .. } => {
-                dataset.patients_of(resource).any(|patient| members.contains(patient) && asked(patient))
-            }
-        }
+        let wanted = |patient: &String| self.wants_patient(kick_off, patient);
+        matches!(self, Level::System) || dataset.patients_of(resource).any(wanted)
     }
 
     /// Whether a deleted resource was of this level; a deleted patient counts for the Group it was in.

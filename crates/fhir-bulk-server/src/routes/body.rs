@@ -95,6 +95,17 @@ fn lines(file: &JobFile, strikes: &dyn Fn(Fault) -> bool) -> Vec<Bytes> {
         let line = json!({"resourceType": other, "id": "wrong-type", "code": {"text": "not of this file"}});
         lines.push(Bytes::from(line.to_string()));
     }
+    let mut add = |language: &str| {
+        let line =
+            format!(r#"{{"resourceType":"{}","id":"odd","language":"{language}"}}"#, file.resource_type);
+        lines.push(Bytes::from(line));
+    };
+    if strikes(Fault::LongLine) {
+        add(&"x".repeat(2_000_000));
+    }
+    if strikes(Fault::LineSeparator) {
+        add("a\u{2028}b");
+    }
     if strikes(Fault::InvalidUtf8) {
         let start = format!(r#"{{"resourceType":"{}","id":"not-utf-8","language":""#, file.resource_type);
         lines.push([start.as_bytes(), b"\xC3\x28\"}"].concat().into());

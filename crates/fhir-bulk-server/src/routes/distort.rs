@@ -23,6 +23,9 @@ use crate::state::ServerState;
 /// How long a body that breaks waits until it does.
 const FLUSHED: Duration = Duration::from_millis(50);
 
+/// How long a body that stalls is silent before its connection breaks.
+const STALLED: Duration = Duration::from_secs(60);
+
 /// Marks the requests of the second listener.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OtherOrigin;
@@ -51,6 +54,7 @@ const ANSWERS: &[(Fault, Step, Answer)] = &[
     (Fault::KickOff501, Step::KickOff, Answer::Outcome(501, "not-supported")),
     (Fault::KickOffHtml, Step::KickOff, Answer::Page(500)),
     (Fault::KickOffEmpty500, Step::KickOff, Answer::Empty(500)),
+    (Fault::KickOff504, Step::KickOff, Answer::Page(504)),
     (Fault::Poll429, Step::Status, Answer::Outcome(429, "throttled")),
     (Fault::Poll503, Step::Status, Answer::Outcome(503, "transient")),
     (Fault::PollTransient, Step::Status, Answer::Outcome(500, "transient")),
@@ -172,12 +176,13 @@ fn broken(state: &ServerState, seen: &SeenRequest, response: Response) -> Respon
     let strikes = |fault| state.faults.strikes(fault, &seen.uri);
     let complete = response.status() == StatusCode::OK;
     match seen.step {
-        Step::Status if complete && strikes(Fault::ManifestCut) => cut(response, true),
+        Step::Status if complete && strikes(Fault::ManifestCut) => cut(response, true, FLUSHED),
         Step::Status if complete && strikes(Fault::ManifestFhirJson) => {
             labelled(response, "application/fhir+json")
         }
-        Step::File if strikes(Fault::FileCut) => cut(response, true),
-        Step::File if strikes(Fault::FileCutChunked) => cut(response, false),
+        Step::File if strikes(Fault::FileCut) => cut(response, true, FLUSHED),
+        Step::File if strikes(Fault::FileCutChunked) => cut(response, false, FLUSHED),
+        Step::File if strikes(Fault::FileStall) => cut(response, true, STALLED),
         Step::File if is_gzip(&response) && strikes(Fault::FileCutGzip) => without_trailer(response),
         Step::File if is_gzip(&response) && strikes(Fault::FileUndeclaredGzip) => {
             let mut response = response;
@@ -200,7 +205,7 @@ fn labelled(mut response: Response, label: &'static str) -> Response {
 }
 
 /// Half of the body, then a connection that breaks. A body of unknown length breaks after its first bytes.
-fn cut(mut response: Response, keep_length: bool) -> Response {
+fn cut(mut response: Response, keep_length: bool, silence: Duration) -> Response {
     let length =
         response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let limit = length.map_or(64, |length: usize| length / 2);
@@ -214,8 +219,8 @@ fn cut(mut response: Response, keep_length: bool) -> Response {
         std::future::ready(kept.map(Ok))
     });
     // What was sent before must leave the server, or the client would see no answer at all.
-    let end = futures::stream::once(async {
-        tokio::time::sleep(FLUSHED).await;
+    let end = futures::stream::once(async move {
+        tokio::time::sleep(silence).await;
         Err(io::Error::from(io::ErrorKind::ConnectionReset))
     });
     Response::from_parts(parts, Body::from_stream(start.chain(end)))

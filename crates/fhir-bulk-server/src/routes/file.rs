@@ -60,7 +60,7 @@ fn binary(content: &Content, headers: &HeaderMap, strikes: &dyn Fn(Fault) -> boo
         () => return None,
     };
     let length = content.length();
-    let mut response = body(content, 0, length, false).into_response();
+    let mut response = body(content, 0, length, Pace::Full).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(label));
     Some(response)
 }
@@ -70,7 +70,11 @@ fn answer(content: Content, name: &str, headers: &HeaderMap, strikes: &dyn Fn(Fa
     let version =
         if strikes(Fault::EtagChanges) { uuid::Uuid::new_v4().to_string() } else { name.to_owned() };
     let etag: Option<ETag> = format!("\"{version}\"").parse().ok();
-    let slow = strikes(Fault::FileSlow);
+    let pace = match () {
+        () if strikes(Fault::FileSlow) => Pace::Slow,
+        () if strikes(Fault::FileTinyChunks) => Pace::Tiny,
+        () => Pace::Full,
+    };
     let bare = strikes(Fault::FileBare) || strikes(Fault::FileEndsEarly);
     let ranges = !bare && !strikes(Fault::NoRange);
     let part = if ranges { part(headers, etag.as_ref(), length) } else { Part::Whole };
@@ -83,7 +87,7 @@ fn answer(content: Content, name: &str, headers: &HeaderMap, strikes: &dyn Fn(Fa
             return response;
         }
     };
-    let mut response = (status, body(content, from, wanted, slow)).into_response();
+    let mut response = (status, body(content, from, wanted, pace)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+ndjson"));
     if status == StatusCode::PARTIAL_CONTENT
@@ -128,13 +132,36 @@ fn part(headers: &HeaderMap, etag: Option<&ETag>, length: u64) -> Part {
     if from < to { Part::Some { from, to } } else { Part::None }
 }
 
-fn body(content: Content, from: u64, length: u64, slow: bool) -> Body {
-    let chunks = stream::iter(content.chunks(from, length).map(Ok::<Bytes, Infallible>));
-    if !slow {
-        return Body::from_stream(chunks);
+/// How a body leaves the server.
+enum Pace {
+    Full,
+    /// With a wait before each chunk.
+    Slow,
+    /// In chunks of seven bytes, which cut characters in two.
+    Tiny,
+}
+
+fn body(content: Content, from: u64, length: u64, pace: Pace) -> Body {
+    let chunks = content.chunks(from, length);
+    match pace {
+        Pace::Full => Body::from_stream(stream::iter(chunks.map(Ok::<Bytes, Infallible>))),
+        Pace::Slow => {
+            Body::from_stream(stream::iter(chunks.map(Ok::<Bytes, Infallible>)).then(|chunk| async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                chunk
+            }))
+        }
+        Pace::Tiny => {
+            let tiny = chunks.flat_map(|chunk| {
+                let starts = (0..chunk.len()).step_by(7);
+                starts.map(move |start| chunk.slice(start..chunk.len().min(start + 7))).collect::<Vec<_>>()
+            });
+            let tiny = stream::iter(tiny.map(Ok::<Bytes, Infallible>));
+            // Without a turn between them, chunks would leave as one.
+            Body::from_stream(tiny.then(|chunk| async {
+                tokio::task::yield_now().await;
+                chunk
+            }))
+        }
     }
-    Body::from_stream(chunks.then(|chunk| async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        chunk
-    }))
 }

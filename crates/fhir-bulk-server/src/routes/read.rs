@@ -1,15 +1,18 @@
-//! `GET [base]/{Type}/{id}`: one resource, byte for byte as in the data.
+//! `GET [base]/{Type}/{id}`: one resource, byte for byte as in the data; of a Binary its content.
 
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 use crate::auth::Grant;
 use crate::outcome::{FHIR_JSON, Outcome};
-use crate::resource::Key;
+use crate::resource::{Key, Resource};
 use crate::routes::segments::Segments;
 use crate::state::ServerState;
 
@@ -18,11 +21,15 @@ pub(super) async fn get(
     State(state): State<Arc<ServerState>>,
     Extension(grant): Extension<Grant>,
     Segments((resource_type, id)): Segments<(String, String)>,
+    headers: HeaderMap,
 ) -> Result<Response, Outcome> {
     grant.allow(&resource_type)?;
     let dataset = state.dataset();
     let key = Key::new(resource_type, id);
     if let Some(resource) = dataset.resource(&key) {
+        if let Some(native) = native(resource, &headers) {
+            return Ok(native);
+        }
         return Ok(([(header::CONTENT_TYPE, FHIR_JSON)], resource.line.clone()).into_response());
     }
     let name = format!("{}/{}", key.resource_type, key.id);
@@ -30,4 +37,16 @@ pub(super) async fn get(
         return Err(Outcome::new(StatusCode::GONE, "deleted", format!("{name} was deleted")));
     }
     Err(Outcome::not_found(format!("there is no {name}")))
+}
+
+/// The content of a Binary, unless FHIR is asked for (FHIR R4 `binary.html`, section "Serving").
+fn native(resource: &Resource, headers: &HeaderMap) -> Option<Response> {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    if resource.key.resource_type != "Binary" || accept.contains("fhir") {
+        return None;
+    }
+    let binary: Value = serde_json::from_slice(&resource.line).ok()?;
+    let content = STANDARD.decode(binary["data"].as_str()?).ok()?;
+    let media_type = HeaderValue::from_str(binary["contentType"].as_str()?).ok()?;
+    Some(([(header::CONTENT_TYPE, media_type)], content).into_response())
 }

@@ -11,6 +11,7 @@ pub(super) fn matches(parameter: &Parameter, value: &str, resource: &Value) -> b
     parameter.paths.iter().any(|path| {
         any(resource, path, &mut |element| match parameter.kind {
             Kind::Token => token(value, element),
+            Kind::Text => text(value, element),
             Kind::Reference => reference(value, element),
             Kind::Date => {
                 let condition = Condition::parse(value);
@@ -50,6 +51,12 @@ fn token(value: &str, element: &Value) -> bool {
         Some(("", wanted)) => system.is_none() && code == Some(wanted),
         Some((wanted, value)) => code == Some(value) && (system == Some(wanted) || element.is_string()),
     }
+}
+
+/// The start of a string.
+fn text(value: &str, element: &Value) -> bool {
+    let element = element.as_str().unwrap_or("");
+    element.to_lowercase().starts_with(&value.to_lowercase())
 }
 
 /// `Type/id`, `id` or an absolute URL against a Reference.

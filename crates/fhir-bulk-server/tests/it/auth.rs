@@ -249,6 +249,9 @@ async fn the_token_endpoint_fails_on_demand() {
     assert_eq!(body(answer(Fault::TokenExpiryString, "system/*.rs").await).await["expires_in"], "300");
     assert_eq!(body(answer(Fault::TokenNarrow, "system/*.rs").await).await["scope"], "system/Patient.rs");
     assert_eq!(error(answer(Fault::RefuseScopeRs, "system/*.rs").await).await, "invalid_scope");
+    let forbidden = body(answer(Fault::ForbidScopeRead, "system/*.read").await).await;
+    assert_eq!(forbidden["scope"], "system/*.read");
+    assert_eq!(status_of(&server, "Patient/p1", &forbidden).await, 403);
     let dropped = body(answer(Fault::DropScopeRead, "system/*.read").await).await;
     assert_eq!(dropped["scope"], "");
     assert_eq!(status_of(&server, "Patient/p1", &dropped).await, 403);

@@ -93,6 +93,10 @@ async fn lines_are_separated_otherwise_on_demand() {
     let (_server, url) = with(Fault::Bom).await;
     let bytes = get(&url, "identity").await.bytes().await.unwrap();
     assert_eq!(bytes, ["\u{FEFF}", &original].concat().as_bytes());
+    let separator = text(Fault::LineSeparator).await;
+    assert_eq!(separator.matches('\u{2028}').count(), 1);
+    assert_eq!(separator.lines().count(), original.lines().count() + 1);
+    assert!(text(Fault::LongLine).await.lines().last().unwrap().len() > 2_000_000);
     let (_server, url) = with(Fault::InvalidUtf8).await;
     assert!(std::str::from_utf8(&get(&url, "identity").await.bytes().await.unwrap()).is_err());
 }
@@ -148,6 +152,27 @@ async fn a_file_breaks_off_on_demand() {
         raw().get(&url).header("Accept-Encoding", "identity").header("Range", range).send().await.unwrap();
     arrived.extend_from_slice(&rest.bytes().await.unwrap());
     assert_eq!(arrived, original().as_bytes());
+}
+
+#[tokio::test]
+async fn a_file_stalls_on_demand() {
+    let (_server, url) = with(Fault::FileStall).await;
+    let mut stalled = get(&url, "identity").await;
+    assert!(!stalled.chunk().await.unwrap().unwrap().is_empty());
+    let next = tokio::time::timeout(Duration::from_millis(300), stalled.chunk()).await;
+    assert!(next.is_err());
+}
+
+#[tokio::test]
+async fn a_file_comes_in_tiny_chunks_on_demand() {
+    let (_server, url) = with(Fault::FileTinyChunks).await;
+    let mut response = get(&url, "identity").await;
+    let mut chunks: Vec<bytes::Bytes> = Vec::new();
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        chunks.push(chunk);
+    }
+    assert!(chunks.len() > 1);
+    assert_eq!(chunks.concat(), original().as_bytes());
 }
 
 #[tokio::test]

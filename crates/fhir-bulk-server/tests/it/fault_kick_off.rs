@@ -51,6 +51,7 @@ async fn a_kick_off_is_refused_on_demand_and_accepted_after() {
         (Fault::KickOff409, 409, Some("conflict")),
         (Fault::KickOff501, 501, Some("not-supported")),
         (Fault::KickOffHtml, 500, None),
+        (Fault::KickOff504, 504, None),
         (Fault::KickOffEmpty500, 500, None),
     ] {
         let server = with(&[]).await;
@@ -60,7 +61,9 @@ async fn a_kick_off_is_refused_on_demand_and_accepted_after() {
         assert_eq!(refused.headers().contains_key("retry-after"), [429, 503].contains(&status), "{fault}");
         match (code, fault) {
             (Some(code), _) => assert_eq!(issue_code(refused).await, code),
-            (None, Fault::KickOffHtml) => assert!(refused.text().await.unwrap().contains("<html>")),
+            (None, Fault::KickOffHtml | Fault::KickOff504) => {
+                assert!(refused.text().await.unwrap().contains("<html>"))
+            }
             (None, _) => assert_eq!(refused.text().await.unwrap(), ""),
         }
         assert_eq!(kick_off(&server, "$export").await.status(), 202);
@@ -78,6 +81,28 @@ async fn one_of_the_methods_is_refused_on_demand() {
         assert_eq!(kick_off(&server, "$export").await.status(), by_get);
         assert_eq!(post(&server, "$export", &parameters).await.status(), by_post);
     }
+}
+
+#[tokio::test]
+async fn a_header_is_needed_on_demand() {
+    let server = with(&[Fault::NeedClientHeader]).await;
+    let refused = kick_off(&server, "$export").await;
+    assert_eq!((refused.status().as_u16(), issue_code(refused).await.as_str()), (400, "required"));
+    let request = get(&server, "$export").header("Prefer", "respond-async").header("Epic-Client-ID", "app");
+    assert_eq!(request.send().await.unwrap().status(), 202);
+}
+
+#[tokio::test]
+async fn the_fifth_job_at_a_time_is_a_bad_request_on_demand() {
+    let server = with(&[Fault::FifthJob400]).await;
+    let mut last = String::new();
+    for _ in 0..4 {
+        last = status_url(&kick_off(&server, "$export").await);
+    }
+    let fifth = kick_off(&server, "$export").await;
+    assert_eq!((fifth.status().as_u16(), issue_code(fifth).await.as_str()), (400, "too-costly"));
+    assert_eq!(client().get(last).send().await.unwrap().status(), 200);
+    assert_eq!(kick_off(&server, "$export").await.status(), 202);
 }
 
 #[tokio::test]
@@ -141,6 +166,7 @@ async fn the_status_url_is_relative_foreign_missing_or_a_query_on_demand() {
 #[tokio::test]
 async fn a_wrong_parameter_is_told_late_on_demand() {
     let server = with(&[Fault::LateRefusal]).await;
+    assert_eq!(kick_off(&server, "$export?_type=Bogus").await.status(), 400);
     let status = status_url(&kick_off(&server, "$export?_typeFilter=Observation%3Fbogus%3D1").await);
     let response = client().get(status).send().await.unwrap();
     assert_eq!((response.status().as_u16(), issue_code(response).await.as_str()), (500, "not-supported"));
@@ -156,6 +182,8 @@ async fn parameters_are_refused_on_demand() {
         (Fault::RefuseTypeFilter, "_typeFilter=Patient%3F_id%3Dp1"),
         (Fault::RefuseSince, "_since=2026-01-01T00:00:00Z"),
         (Fault::RefuseElements, "_elements=id"),
+        (Fault::RefuseBinaryType, "_type=Patient,Binary"),
+        (Fault::RefuseSupportingAlone, "_type=Organization,Practitioner"),
         (Fault::RefuseComma, "_type=Patient,Encounter"),
         (Fault::RefuseComma, "_elements=id,meta"),
     ] {
@@ -168,6 +196,8 @@ async fn parameters_are_refused_on_demand() {
     }
     let escaped = "$export?_typeFilter=Patient%3F_id%3Dp1%252Cp2";
     assert_eq!(kick_off(&with(&[Fault::RefuseBareComma]).await, escaped).await.status(), 202);
+    let together = "$export?_type=Organization,Patient";
+    assert_eq!(kick_off(&with(&[Fault::RefuseSupportingAlone]).await, together).await.status(), 202);
     let joined = "$export?_type=Patient,Encounter";
     assert_eq!(kick_off(&with(&[Fault::RefuseRepeatedType]).await, joined).await.status(), 202);
 }
@@ -196,10 +226,25 @@ async fn patients_are_refused_or_ignored_on_demand() {
     ]});
     let refusing = with(&[Fault::RefusePatient]).await;
     assert_eq!(post(&refusing, "Patient/$export", &body).await.status(), 400);
-    let ignoring = with(&[Fault::IgnorePatient]).await;
-    let status = status_url(&post(&ignoring, "Patient/$export", &body).await);
-    let manifest: Value = client().get(status).send().await.unwrap().json().await.unwrap();
-    assert_eq!(manifest["output"][0]["count"], 2);
+    let member = [("Patient", "p1"), ("Group/cohort", "p2")];
+    for (fault, level, patients) in [
+        (Fault::IgnorePatient, "Patient", 2),
+        (Fault::IgnorePatientInGroup, "Patient", 1),
+        (Fault::IgnorePatientInGroup, "Group/both", 2),
+    ] {
+        let server = with(&[fault]).await;
+        let changes = tempfile::tempdir().unwrap();
+        let members =
+            member.map(|(_, id)| format!(r#"{{"entity":{{"reference":"Patient/{id}"}}}}"#)).join(",");
+        let group = format!(
+            r#"{{"resourceType":"Group","id":"both","meta":{{"lastUpdated":"2026-02-01T00:00:00Z"}},"member":[{members}]}}"#
+        );
+        std::fs::write(changes.path().join("Group.ndjson"), group).unwrap();
+        server.update(|dataset| dataset.apply(changes.path())).unwrap();
+        let status = status_url(&post(&server, &format!("{level}/$export"), &body).await);
+        let manifest: Value = client().get(status).send().await.unwrap().json().await.unwrap();
+        assert_eq!(manifest["output"][0]["count"], patients, "{fault} {level}");
+    }
 }
 
 #[tokio::test]
@@ -240,6 +285,63 @@ async fn an_empty_group_exports_all_patients_on_demand() {
         let output = export(&server, "Group/empty/$export?_type=Patient").await.output;
         assert_eq!(output.len(), patients);
     }
+}
+
+#[tokio::test]
+async fn a_group_that_did_not_change_exports_nothing_on_demand() {
+    for (faults, found) in [(&[][..], true), (&[Fault::OldGroupEmpty], false)] {
+        let server = with(faults).await;
+        server.update(|dataset| dataset.apply(&folder("changes"))).unwrap();
+        assert!(!export(&server, "Group/half/$export").await.output.is_empty());
+        let half =
+            export(&server, "Group/half/$export?_since=2026-01-15T00:00:00Z&_type=Observation").await.output;
+        assert_eq!(!half.is_empty(), found);
+    }
+}
+
+#[tokio::test]
+async fn more_than_the_level_is_exported_on_demand() {
+    let referenced = with(&[Fault::IncludeReferenced]).await;
+    let output =
+        export(&referenced, "Group/half/$export?_type=Practitioner,Organization,Patient").await.output;
+    assert_eq!(output, ["Organization/org1", "Patient/p1", "Practitioner/d1"]);
+    let own = with(&[Fault::OwnSearchParameters]).await;
+    assert!(export(&own, "$export").await.output.contains(&"SearchParameter/own".to_owned()));
+    assert!(export(&own, "Patient/$export").await.output.iter().all(|name| !name.starts_with("Search")));
+}
+
+#[tokio::test]
+async fn resources_are_tagged_as_redacted_on_demand() {
+    let server = with(&[Fault::RedactedTag]).await;
+    let status = status_url(&kick_off(&server, "$export?_type=Observation").await);
+    let manifest: Value = client().get(status).send().await.unwrap().json().await.unwrap();
+    let file = client().get(manifest["output"][0]["url"].as_str().unwrap()).send().await.unwrap();
+    let text = file.text().await.unwrap();
+    assert!(text.contains(r#""value":7.40"#));
+    for line in text.lines() {
+        let resource: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(resource["meta"]["security"][0]["code"], "REDACTED");
+        assert!(resource["meta"]["lastUpdated"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn deletions_have_odd_urls_on_demand() {
+    let since = "$export?_since=2026-01-15T00:00:00Z&_type=Observation";
+    for (fault, url) in [
+        (Fault::DeletedAbsolute, "http://example.org/fhir/Observation/o3"),
+        (Fault::DeletedConditional, "Observation?identifier=o3"),
+    ] {
+        let server = with(&[fault]).await;
+        server.update(|dataset| dataset.apply(&folder("changes"))).unwrap();
+        assert_eq!(export(&server, since).await.deleted, [url]);
+    }
+    let server = with(&[Fault::DeletedInOutput]).await;
+    let export = export(&server, "$export?_type=Patient").await;
+    assert_eq!(
+        (export.output, export.deleted),
+        (vec!["Patient/p1".into(), "Patient/p2".into()], vec!["Patient/p1".to_owned()])
+    );
 }
 
 #[tokio::test]

@@ -220,7 +220,11 @@ async fn a_separate_export_status_is_in_its_header() {
         assert_eq!(header(&response, "preference-applied"), prefer);
     }
     server.add_fault(Fault::LateRefusal);
-    let response = get(&server, "$export?_bogus=1").header("Prefer", prefer).send().await.unwrap();
+    let response = get(&server, "$export?_typeFilter=Observation%3Fbogus%3D1")
+        .header("Prefer", prefer)
+        .send()
+        .await
+        .unwrap();
     let response = client().get(status_url(&response)).send().await.unwrap();
     assert_eq!(header(&response, "x-export-status"), "500 Internal Server Error");
 }

@@ -21,11 +21,19 @@ fn types(manifest: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn epic_has_groups_only_one_job_each_and_no_since() {
     let server = with(Quirk::Epic).await;
-    assert_eq!(kick_off(&server, "$export").await.status(), 404);
-    let manifest = manifest(&server, "Group/half/$export?_type=Patient&_since=2030-01-01T00:00:00Z").await;
+    // The header that names the client is missing.
+    assert_eq!(kick_off(&server, "Group/half/$export").await.status(), 400);
+    let kick_off = async |path: &str| {
+        let request = get(&server, path).header("Prefer", "respond-async").header("Epic-Client-ID", "app");
+        request.send().await.unwrap()
+    };
+    assert_eq!(kick_off("$export").await.status(), 404);
+    let since = "Group/half/$export?_type=Patient&_since=2030-01-01T00:00:00Z";
+    let status = status_url(&kick_off(since).await);
+    let manifest: Value = client().get(status).send().await.unwrap().json().await.unwrap();
     assert_eq!(types(&manifest), ["Patient"]);
-    assert_eq!(kick_off(&server, "Group/half/$export").await.status(), 429);
-    let bare = kick_off(&server, "Group/rest/$export?_typeFilter=Observation%3Fstatus%3Da,b").await;
+    assert_eq!(kick_off("Group/half/$export").await.status(), 429);
+    let bare = kick_off("Group/rest/$export?_typeFilter=Observation%3Fstatus%3Da,b").await;
     assert_eq!(bare.status(), 400);
 }
 
@@ -67,7 +75,10 @@ async fn helios_has_nanoseconds_and_ignores_what_it_does_not_know() {
     assert!(types(&nothing).is_empty());
     assert_eq!(nothing["transactionTime"], "2026-01-01T00:00:00.001000000Z");
     let since = nothing["transactionTime"].as_str().unwrap();
-    assert_eq!(types(&manifest(&server, &format!("$export?_since={since}")).await), ["Organization"]);
+    assert_eq!(
+        types(&manifest(&server, &format!("$export?_since={since}")).await),
+        ["Organization", "SearchParameter"]
+    );
 }
 
 #[tokio::test]

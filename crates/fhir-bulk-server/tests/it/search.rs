@@ -62,6 +62,26 @@ async fn a_found_resource_keeps_its_bytes() {
 }
 
 #[tokio::test]
+async fn a_group_is_found_by_the_start_of_its_name() {
+    let server = start(options()).await;
+    assert_eq!(ids(&search(&server, "Group?name=the%20HALF").await), ["half"]);
+}
+
+#[tokio::test]
+async fn a_binary_is_its_content_unless_fhir_is_asked_for() {
+    let server = start(options()).await;
+    let changes = tempfile::tempdir().unwrap();
+    let binary = r#"{"resourceType":"Binary","id":"b","contentType":"text/plain","data":"aGVsbG8="}"#;
+    std::fs::write(changes.path().join("Binary.ndjson"), binary).unwrap();
+    server.update(|dataset| dataset.apply(changes.path())).unwrap();
+    let native = get(&server, "Binary/b").header("Accept", "text/plain").send().await.unwrap();
+    assert_eq!(crate::client::header(&native, "content-type"), "text/plain");
+    assert_eq!(native.text().await.unwrap(), "hello");
+    let fhir = get(&server, "Binary/b").header("Accept", "application/fhir+json").send().await.unwrap();
+    assert_eq!(fhir.text().await.unwrap(), binary);
+}
+
+#[tokio::test]
 async fn what_a_search_does_not_know_is_refused() {
     let server = start(options()).await;
     for path in ["Observation?bogus=1", "Observation?_sort=date", "Observation?code:text=x"] {
