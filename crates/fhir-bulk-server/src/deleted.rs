@@ -43,7 +43,7 @@ pub(crate) fn read_deletions(folder: &Path) -> Result<Vec<Deletion>, DatasetErro
         return Ok(deletions);
     }
     for file in ndjson_files(&folder)? {
-        each_line(&file, |line, place| read_bundle(&line, &place, &mut deletions))?;
+        each_line(&file, |line, place| read_bundle(line, &place, &mut deletions))?;
     }
     Ok(deletions)
 }

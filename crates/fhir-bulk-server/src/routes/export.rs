@@ -69,7 +69,7 @@ pub(super) async fn group(
     request: Request,
 ) -> Answer {
     kick_off(&state, &request, &format!("group {id}"), |dataset, strikes| {
-        Level::group(dataset, &id, strikes)
+        Level::group(dataset, &id, strikes)?
             .ok_or_else(|| Outcome::not_found(format!("there is no Group/{id}")))
     })
 }
@@ -98,7 +98,7 @@ fn kick_off(
                 rows_per_file: state.options.rows_per_file,
                 strikes: &strikes,
             };
-            Job::new(&dataset, &plan, url, scope.to_owned())
+            Job::new(&dataset, &plan, url, scope.to_owned())?
         }
         Err(outcome) if strikes(Fault::LateRefusal) && by_filter(request, &strikes) => {
             Job::failed(&dataset, outcome, url, scope.to_owned())

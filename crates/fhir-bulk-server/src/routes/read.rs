@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 
 use crate::auth::Grant;
 use crate::outcome::{FHIR_JSON, Outcome};
@@ -27,10 +26,10 @@ pub(super) async fn get(
     let dataset = state.dataset();
     let key = Key::new(resource_type, id);
     if let Some(resource) = dataset.resource(&key) {
-        if let Some(native) = native(resource, &headers) {
+        if let Some(native) = native(resource, &headers)? {
             return Ok(native);
         }
-        return Ok(([(header::CONTENT_TYPE, FHIR_JSON)], resource.line.clone()).into_response());
+        return Ok(([(header::CONTENT_TYPE, FHIR_JSON)], resource.line.read()?).into_response());
     }
     let name = format!("{}/{}", key.resource_type, key.id);
     if dataset.is_deleted(&key) {
@@ -40,13 +39,14 @@ pub(super) async fn get(
 }
 
 /// The content of a Binary, unless FHIR is asked for (FHIR R4 `binary.html`, section "Serving").
-fn native(resource: &Resource, headers: &HeaderMap) -> Option<Response> {
+fn native(resource: &Resource, headers: &HeaderMap) -> Result<Option<Response>, Outcome> {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
     if resource.key.resource_type != "Binary" || accept.contains("fhir") {
-        return None;
+        return Ok(None);
     }
-    let binary: Value = serde_json::from_slice(&resource.line).ok()?;
-    let content = STANDARD.decode(binary["data"].as_str()?).ok()?;
-    let media_type = HeaderValue::from_str(binary["contentType"].as_str()?).ok()?;
-    Some(([(header::CONTENT_TYPE, media_type)], content).into_response())
+    let binary = resource.value()?;
+    let content = binary["data"].as_str().and_then(|data| STANDARD.decode(data).ok());
+    let media_type = binary["contentType"].as_str().and_then(|name| HeaderValue::from_str(name).ok());
+    let native = content.zip(media_type);
+    Ok(native.map(|(content, media_type)| ([(header::CONTENT_TYPE, media_type)], content).into_response()))
 }
