@@ -69,7 +69,7 @@ impl Elements {
             }
         }
         if tagged {
-            tag(&mut meta);
+            label(&mut meta, "tag", "SUBSETTED");
         }
         if meta.as_object().is_some_and(|meta| !meta.is_empty()) {
             add("meta", &meta.to_string());
@@ -100,6 +100,25 @@ impl Elements {
     }
 }
 
+/// The whole line, tagged as REDACTED in `meta.security`.
+pub(crate) fn redacted(line: &Bytes) -> Bytes {
+    let Ok(members) = serde_json::Deserializer::from_slice(line).deserialize_map(Members) else {
+        return line.clone();
+    };
+    let mut meta = json!({});
+    let mut redacted = String::from("{");
+    for (name, value) in &members {
+        if name == "meta" {
+            meta = serde_json::from_str(value.get()).unwrap_or_else(|_| json!({}));
+        } else {
+            redacted.push_str(&format!("{}:{},", Value::from(name.as_str()), value.get()));
+        }
+    }
+    label(&mut meta, "security", "REDACTED");
+    redacted.push_str(&format!("\"meta\":{meta}}}"));
+    Bytes::from(redacted)
+}
+
 fn starts_upper(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_uppercase())
 }
@@ -108,11 +127,12 @@ fn is_choice(resource_type: &str, element: &str) -> bool {
     Definitions::r4().element(&format!("{resource_type}.{element}")).is_some_and(|element| element.choice)
 }
 
-fn tag(meta: &mut Value) {
-    let subsetted = json!({"system": OBSERVATION_VALUE, "code": "SUBSETTED"});
-    match meta["tag"].as_array_mut() {
-        Some(tags) => tags.push(subsetted),
-        None => meta["tag"] = json!([subsetted]),
+/// Adds a code to `meta.tag` or `meta.security`.
+fn label(meta: &mut Value, member: &str, code: &str) {
+    let coding = json!({"system": OBSERVATION_VALUE, "code": code});
+    match meta[member].as_array_mut() {
+        Some(codings) => codings.push(coding),
+        None => meta[member] = json!([coding]),
     }
 }
 
@@ -157,7 +177,7 @@ mod tests {
     #[test]
     fn the_tag_joins_those_that_are_there() {
         let mut meta = json!({"tag": [{"code": "x"}], "versionId": "1"});
-        tag(&mut meta);
+        label(&mut meta, "tag", "SUBSETTED");
         assert_eq!(meta["tag"].as_array().unwrap().len(), 2);
     }
 

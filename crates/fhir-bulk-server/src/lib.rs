@@ -61,6 +61,7 @@ mod fault;
 mod folder;
 mod group;
 mod job;
+mod line;
 mod manifest;
 mod options;
 mod outcome;

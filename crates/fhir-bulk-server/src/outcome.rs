@@ -50,6 +50,14 @@ impl Outcome {
     }
 }
 
+/// The data could not be read: nothing that the client can do.
+impl From<std::io::Error> for Outcome {
+    fn from(error: std::io::Error) -> Outcome {
+        tracing::error!(%error, "the data cannot be read");
+        Outcome::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "the data cannot be read")
+    }
+}
+
 impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
         (self.status, [(header::CONTENT_TYPE, FHIR_JSON)], self.resource("error").to_string()).into_response()

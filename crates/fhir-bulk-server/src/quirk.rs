@@ -63,12 +63,19 @@ impl Quirk {
     #[must_use]
     pub fn faults(self) -> &'static [Fault] {
         match self {
-            Quirk::Epic => &[Fault::GroupOnly, Fault::OneJob, Fault::IgnoreSince, Fault::RefuseBareComma],
+            Quirk::Epic => &[
+                Fault::GroupOnly,
+                Fault::OneJob,
+                Fault::NeedClientHeader,
+                Fault::IgnoreSince,
+                Fault::RefuseBareComma,
+            ],
             Quirk::OracleHealth => &[
                 Fault::GroupOnly,
                 Fault::OneJob,
                 Fault::RefuseRepeatedType,
                 Fault::RefuseRepeatedFilter,
+                Fault::RefuseSupportingAlone,
                 Fault::RefuseElements,
                 Fault::RefusePatient,
                 Fault::Redirect307,
@@ -77,7 +84,9 @@ impl Quirk {
             ],
             Quirk::Hapi => &[
                 Fault::FirstTypeOnly,
-                Fault::IgnorePatient,
+                Fault::IgnorePatientInGroup,
+                Fault::RefuseBinaryType,
+                Fault::IncludeReferenced,
                 Fault::SharedJob,
                 Fault::StatusUrlQuery,
                 Fault::LateRefusal,
@@ -94,6 +103,9 @@ impl Quirk {
                 Fault::NoRange,
             ],
             Quirk::Helios => &[
+                Fault::FifthJob400,
+                Fault::ForbidScopeRead,
+                Fault::OwnSearchParameters,
                 Fault::TimeNanoseconds,
                 Fault::PollParametersBody,
                 Fault::RetryAfter120,

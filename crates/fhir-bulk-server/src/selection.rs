@@ -5,10 +5,10 @@
 //! that are only referenced (Practitioner, Organization, Medication …) are not included.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use crate::dataset::Dataset;
 use crate::deleted::Tombstone;
@@ -27,14 +27,18 @@ pub(crate) enum Level {
 
 impl Level {
     /// The level of the Group, with its active members at this moment; `None` if there is no such Group.
-    pub(crate) fn group(dataset: &Dataset, id: &str, strikes: &dyn Fn(Fault) -> bool) -> Option<Level> {
-        let group = dataset.resource(&Key::new("Group", id))?;
+    pub(crate) fn group(
+        dataset: &Dataset,
+        id: &str,
+        strikes: &dyn Fn(Fault) -> bool,
+    ) -> io::Result<Option<Level>> {
+        let Some(group) = dataset.resource(&Key::new("Group", id)) else { return Ok(None) };
         let members =
-            if strikes(Fault::InactiveMembers) { all_members(group) } else { active_members(group) };
+            if strikes(Fault::InactiveMembers) { all_members(group)? } else { active_members(group)? };
         if members.is_empty() && strikes(Fault::EmptyGroupExportsAll) {
-            return Some(Level::Patient);
+            return Ok(Some(Level::Patient));
         }
-        Some(Level::Group { id: id.to_owned(), members })
+        Ok(Some(Level::Group { id: id.to_owned(), members }))
     }
 
     /// Whether a patient is one of the level.
@@ -47,21 +51,33 @@ impl Level {
     }
 
     /// The resources that are asked for, in the order of type and id.
-    pub(crate) fn output<'a>(&'a self, dataset: &'a Dataset, kick_off: &KickOff) -> Vec<&'a Arc<Resource>> {
-        let held = dataset.resources().filter(|resource| self.holds(dataset, resource, kick_off));
-        let mut output: Vec<&Arc<Resource>> = held
-            .chain(self.own_group(dataset))
-            .filter(|resource| {
-                wanted_type(kick_off, &resource.key)
-                    && resource.last_updated.is_none_or(|instant| wanted_time(kick_off, instant))
-                    && filtered(kick_off, resource)
-            })
-            .collect();
+    pub(crate) fn output<'a>(
+        &'a self,
+        dataset: &'a Dataset,
+        kick_off: &KickOff,
+        strikes: &dyn Fn(Fault) -> bool,
+    ) -> io::Result<Vec<&'a Arc<Resource>>> {
+        if self.is_older(dataset, kick_off) && strikes(Fault::OldGroupEmpty) {
+            return Ok(Vec::new());
+        }
+        let referenced = !matches!(self, Level::System) && strikes(Fault::IncludeReferenced);
+        let held = dataset.resources().filter(|resource| {
+            self.holds(dataset, resource, kick_off)
+                || (referenced
+                    && ["Practitioner", "Organization"].contains(&resource.key.resource_type.as_str()))
+        });
+        let mut output: Vec<&Arc<Resource>> = Vec::new();
+        for resource in held.chain(self.own_group(dataset)) {
+            let in_time = resource.last_updated.is_none_or(|instant| wanted_time(kick_off, instant));
+            if in_time && wanted_type(kick_off, &resource.key) && filtered(kick_off, resource)? {
+                output.push(resource);
+            }
+        }
         if let Some(associated) = kick_off.associated {
             add_provenance(dataset, &mut output, associated);
         }
         output.sort_by(|a, b| a.key.cmp(&b.key));
-        output
+        Ok(output)
     }
 
     /// What was deleted since `_since`; without `_since` nothing is reported, as the specification says.
@@ -81,15 +97,25 @@ impl Level {
             .map(|(key, tombstone)| (key, tombstone.deleted_at))
     }
 
+    /// Whether the level is a Group that has not changed since `_since`.
+    fn is_older(&self, dataset: &Dataset, kick_off: &KickOff) -> bool {
+        let Level::Group { id, .. } = self else { return false };
+        let changed = dataset.resource(&Key::new("Group", id)).and_then(|group| group.last_updated);
+        changed.zip(kick_off.since).is_some_and(|(changed, since)| changed < since)
+    }
+
+    /// Whether a patient is one whose data is asked for.
+    pub(crate) fn wants_patient(&self, kick_off: &KickOff, id: &str) -> bool {
+        let member = match self {
+            Level::Group { members, .. } => members.contains(id),
+            _ => true,
+        };
+        member && kick_off.patients.as_ref().is_none_or(|asked| asked.contains(id))
+    }
+
     fn holds(&self, dataset: &Dataset, resource: &Resource, kick_off: &KickOff) -> bool {
-        let asked = |patient: &String| kick_off.patients.as_ref().is_none_or(|asked| asked.contains(patient));
-        match self {
-            Level::System => true,
-            Level::Patient => dataset.patients_of(resource).any(asked),
-            Level::Group { members, .. } => {
-                dataset.patients_of(resource).any(|patient| members.contains(patient) && asked(patient))
-            }
-        }
+        let wanted = |patient: &String| self.wants_patient(kick_off, patient);
+        matches!(self, Level::System) || dataset.patients_of(resource).any(wanted)
     }
 
     /// Whether a deleted resource was of this level; a deleted patient counts for the Group it was in.
@@ -123,11 +149,10 @@ fn wanted_time(kick_off: &KickOff, instant: DateTime<Utc>) -> bool {
 }
 
 /// Whether one of the type's filters finds the resource; a type without filters is not filtered.
-fn filtered(kick_off: &KickOff, resource: &Resource) -> bool {
-    let Some(queries) = kick_off.filters.get(&resource.key.resource_type) else { return true };
-    // The line was JSON when the dataset was opened.
-    let value: Value = serde_json::from_slice(&resource.line).unwrap_or_default();
-    queries.iter().any(|query| query.finds(&value))
+fn filtered(kick_off: &KickOff, resource: &Resource) -> io::Result<bool> {
+    let Some(queries) = kick_off.filters.get(&resource.key.resource_type) else { return Ok(true) };
+    let value = resource.value()?;
+    Ok(queries.iter().any(|query| query.finds(&value)))
 }
 
 /// Adds the Provenance of what is exported, where it is not there already.

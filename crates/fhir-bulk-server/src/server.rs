@@ -103,6 +103,12 @@ impl BulkServer {
         self.state.set_faults(rules);
     }
 
+    /// See [`ServerState::faults`].
+    #[must_use]
+    pub fn faults(&self) -> Vec<Rule> {
+        self.state.faults()
+    }
+
     /// See [`ServerState::requests`].
     #[must_use]
     pub fn requests(&self) -> Vec<SeenRequest> {

@@ -73,13 +73,22 @@ faults! {
     /// The scopes of SMART 1 (`.read`) are dropped without a word.
     DropScopeRead "drop-scope-read" "Oracle Health: yourphr #338",
 
+    /// The scopes of SMART 1 (`.read`) are granted and open nothing.
+    ForbidScopeRead "forbid-scope-read" "Helios 0.2.7",
+
     // Kick-off.
     /// The kick-off answers 429: another export runs.
     KickOff429 "kick-off-429" "Bulk Data 3.0.0, kick-off: too many requests",
     /// The kick-off answers 503 with Retry-After.
     KickOff503 "kick-off-503" "Bulk Data 3.0.0, server errors",
+    /// The kick-off answers 504 with an HTML page.
+    KickOff504 "kick-off-504" "Medplum: medplum #2026",
+    /// A kick-off without the header `Epic-Client-ID` answers 400.
+    NeedClientHeader "need-client-header" "Epic: smart-fetch",
+    /// A fifth job at a time answers 400.
+    FifthJob400 "fifth-job-400" "Helios 0.2.7",
     /// The kick-off answers 400 because too many exports run.
-    KickOff400Busy "kick-off-400-busy" "Helios 0.2.7: the fifth export at a time",
+    KickOff400Busy "kick-off-400-busy" "Helios 0.2.7: 400, where others say 429",
     /// The kick-off answers 409.
     KickOff409 "kick-off-409" "Oracle Soarian: the same _since and _type before the former job was deleted",
     /// The kick-off answers 501.
@@ -108,8 +117,8 @@ faults! {
     ForeignLocation "foreign-location" "a token must not follow to an origin it was not given for",
     /// The status URL carries the job in its query.
     StatusUrlQuery "status-url-query" "HAPI 8.8: $export-poll-status?_jobId=",
-    /// What is wrong with a parameter is said at the status URL only, as a 500.
-    LateRefusal "late-refusal" "HAPI 8.8: a bad _typeFilter",
+    /// What is wrong with a `_typeFilter` is said at the status URL only, as a 500.
+    LateRefusal "late-refusal" "HAPI 8.8",
 
     // Parameters refused, changed or ignored.
     /// Repeated `_type` is refused.
@@ -126,6 +135,10 @@ faults! {
     RefuseBareComma "refuse-bare-comma" "Epic: vendor documentation",
     /// `_typeFilter` is refused.
     RefuseTypeFilter "refuse-type-filter" "Bulk Data 2.0.0: _typeFilter is experimental",
+    /// `_type=Binary` is refused.
+    RefuseBinaryType "refuse-binary-type" "HAPI 8.8",
+    /// Location, Organization, Practitioner and Provenance are refused unless a clinical type comes with them.
+    RefuseSupportingAlone "refuse-supporting-alone" "Oracle Health: vendor documentation",
     /// `_since` is refused.
     RefuseSince "refuse-since" "Epic: smart-fetch documentation",
     /// `_elements` is refused.
@@ -143,7 +156,9 @@ faults! {
     /// `_elements` is ignored.
     IgnoreElements "ignore-elements" "Bulk Data 3.0.0: a server is not obliged to honour it",
     /// `patient` is ignored.
-    IgnorePatient "ignore-patient" "HAPI 8.8: at Group level",
+    IgnorePatient "ignore-patient" "Bulk Data 2.0.0: patient is optional",
+    /// `patient` is ignored at Group level.
+    IgnorePatientInGroup "ignore-patient-in-group" "HAPI 8.8",
     /// Unknown parameters are ignored, without a word.
     IgnoreUnknown "ignore-unknown" "Helios 0.2.7",
     /// An unknown `_type` gives an export without it, without a word.
@@ -154,6 +169,20 @@ faults! {
     EmptyGroupExportsAll "empty-group-exports-all" "Microsoft: fhir-server #1634",
     /// Inactive members of a Group are exported too.
     InactiveMembers "inactive-members" "Microsoft: fhir-server #1203",
+    /// A Group that has not changed since `_since` exports nothing.
+    OldGroupEmpty "old-group-empty" "AWS FHIR Works: fhir-works-on-aws #437; icanbwell: fhir-server #2292",
+    /// Patient and Group exports hold every Practitioner and Organization too.
+    IncludeReferenced "include-referenced" "HAPI 8.8",
+    /// A system export holds SearchParameter resources of the server's own.
+    OwnSearchParameters "own-search-parameters" "Helios 0.2.7",
+    /// Every resource is tagged as REDACTED.
+    RedactedTag "redacted-tag" "FHIR R4, security labels: what was removed for security is not complete either",
+    /// URLs of deletions are absolute.
+    DeletedAbsolute "deleted-absolute" "Bulk Data 3.0.0: the URL of an entry may be absolute",
+    /// URLs of deletions are conditional.
+    DeletedConditional "deleted-conditional" "FHIR R4, transaction: conditional deletes",
+    /// A resource of the output is reported as deleted too.
+    DeletedInOutput "deleted-in-output" "Bulk Data 3.0.0: shall not be, and is",
     /// Deletions are never reported: `deleted` is empty.
     NeverDeleted "never-deleted" "Medplum: medplum #10479; HAPI 8.8 and Helios 0.2.7",
 
@@ -174,6 +203,10 @@ faults! {
     Poll401 "poll-401" "SMART Backend Services: tokens live shorter than exports",
     /// The job is lost: its status is 404 from now on.
     JobLost "job-lost" "servers that restart or expire jobs early",
+    /// A poll that comes before the last Retry-After has passed answers 429.
+    PollTooSoon "poll-too-soon" "athenahealth: vendor documentation; Bulk Data 3.0.0, status",
+    /// The status has no `Expires`.
+    NoExpires "no-expires" "Bulk Data 3.0.0: Expires is recommended only",
     /// The job never completes.
     NeverComplete "never-complete" "Microsoft: fhir-server #3425; LinuxForHealth #2419",
     /// The status of a running job is 200 with a body that says so.
@@ -320,6 +353,10 @@ faults! {
     RedirectLoop "redirect-loop" "a client must end",
     /// A file trickles: a short wait before every chunk.
     FileSlow "file-slow" "networks",
+    /// A file stops in the middle, and the connection stays.
+    FileStall "file-stall" "networks: a client needs a time limit for silence",
+    /// A file comes in chunks of seven bytes.
+    FileTinyChunks "file-tiny-chunks" "bulk-data-client breaks characters between chunks",
     /// A file is labelled `application/octet-stream`.
     FileOctetStream "file-octet-stream" "object stores",
     /// A file is labelled `application/json`.
@@ -338,6 +375,10 @@ faults! {
     DuplicateAcrossFiles "duplicate-across-files" "Microsoft: fhir-server #1290, #2954",
     /// The last line is broken JSON.
     BrokenLastLine "broken-last-line" "BCDA: invalid resources; smart-fetch marks it done",
+    /// A line has two million characters.
+    LongLine "long-line" "inline attachments: bulk-data-client ends at one million",
+    /// A line has U+2028 inside, unescaped.
+    LineSeparator "line-separator" "HAPI 8.8 and Helios 0.2.7: only a newline ends a line",
     /// A line is not UTF-8.
     InvalidUtf8 "invalid-utf8" "servers that cut text at bytes",
 

@@ -78,8 +78,8 @@ impl FromStr for Rule {
 /// Why a text is no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseFaultError {
-    /// No fault has this name.
-    #[error("there is no fault {0}")]
+    /// Neither a fault nor a server has this name.
+    #[error("there is no fault or server of the name {0}")]
     Name(String),
     /// What follows `*` is no number.
     #[error("{0}: after * stands how many requests the fault strikes")]

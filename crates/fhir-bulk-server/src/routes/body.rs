@@ -1,5 +1,7 @@
 //! The bytes of a file, as they should be or as a fault shapes them.
 
+use std::io;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
@@ -7,14 +9,15 @@ use serde_json::json;
 
 use crate::fault::Fault;
 use crate::job::JobFile;
+use crate::line::Line;
 
 /// Chunks of the body grow to at least this many bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Pieces whose concatenation is the body. They share the memory of the dataset.
+/// Pieces whose concatenation is the body. They are read when they are sent.
 #[derive(Debug, Clone)]
 pub(super) struct Content {
-    pieces: Vec<Bytes>,
+    pieces: Vec<Line>,
 }
 
 impl Content {
@@ -22,7 +25,7 @@ impl Content {
     pub(super) fn of(file: &JobFile, strikes: &dyn Fn(Fault) -> bool) -> Content {
         let mut pieces = Vec::with_capacity(file.lines.len() * 2 + 2);
         if strikes(Fault::Bom) {
-            pieces.push(Bytes::from_static(b"\xEF\xBB\xBF"));
+            pieces.push(fixed(b"\xEF\xBB\xBF"));
         }
         let end: &'static [u8] = match (strikes(Fault::Crlf), strikes(Fault::BlankLines)) {
             (true, _) => b"\r\n",
@@ -30,7 +33,7 @@ impl Content {
             (false, false) => b"\n",
         };
         for line in lines(file, strikes) {
-            pieces.extend([line, Bytes::from_static(end)]);
+            pieces.extend([line, fixed(end)]);
         }
         if strikes(Fault::NoFinalNewline) {
             pieces.pop();
@@ -39,8 +42,9 @@ impl Content {
     }
 
     /// The content as the `data` of a Binary resource, which all of it is read for.
-    pub(super) fn in_binary(&self, xml: bool) -> Content {
-        let data = STANDARD.encode(self.pieces.concat());
+    pub(super) fn in_binary(&self, xml: bool) -> io::Result<Content> {
+        let pieces = self.pieces.iter().map(Line::read).collect::<io::Result<Vec<_>>>()?;
+        let data = STANDARD.encode(pieces.concat());
         let media_type = "application/fhir+ndjson";
         let binary = if xml {
             format!(
@@ -50,7 +54,7 @@ impl Content {
         } else {
             json!({"resourceType": "Binary", "contentType": media_type, "data": data}).to_string()
         };
-        Content { pieces: vec![Bytes::from(binary)] }
+        Ok(Content { pieces: vec![Bytes::from(binary).into()] })
     }
 
     /// The length in bytes.
@@ -59,7 +63,11 @@ impl Content {
     }
 
     /// The chunks of the bytes from `from` on, `length` of them.
-    pub(super) fn chunks(self, from: u64, length: u64) -> impl Iterator<Item = Bytes> {
+    pub(super) fn chunks(
+        self,
+        from: u64,
+        length: u64,
+    ) -> impl Iterator<Item = io::Result<Bytes>> + Send + use<> {
         let (mut skip, mut left) = (from, length);
         let mut pieces = self.pieces.into_iter();
         std::iter::from_fn(move || {
@@ -70,15 +78,22 @@ impl Content {
                 skip -= start as u64;
                 let end = piece.len().min(start.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
                 left -= (end - start) as u64;
-                chunk.extend_from_slice(&piece[start..end]);
+                match piece.part(start, end).read() {
+                    Ok(bytes) => chunk.extend_from_slice(&bytes),
+                    Err(error) => return Some(Err(error)),
+                }
             }
-            (!chunk.is_empty()).then(|| chunk.freeze())
+            (!chunk.is_empty()).then(|| Ok(chunk.freeze()))
         })
     }
 }
 
+fn fixed(bytes: &'static [u8]) -> Line {
+    Bytes::from_static(bytes).into()
+}
+
 /// The lines of the file, with those that faults add, break or leave out.
-fn lines(file: &JobFile, strikes: &dyn Fn(Fault) -> bool) -> Vec<Bytes> {
+fn lines(file: &JobFile, strikes: &dyn Fn(Fault) -> bool) -> Vec<Line> {
     let mut lines = file.lines.clone();
     if strikes(Fault::FileEndsEarly) {
         lines.truncate(lines.len() / 2);
@@ -88,21 +103,32 @@ fn lines(file: &JobFile, strikes: &dyn Fn(Fault) -> bool) -> Vec<Bytes> {
     }
     let outcome = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"exception"}]}"#;
     if strikes(Fault::FileOutcomeLine) {
-        lines.push(Bytes::from_static(outcome.as_bytes()));
+        lines.push(fixed(outcome.as_bytes()));
     }
     if strikes(Fault::FileWrongType) {
         let other = if file.resource_type == "Basic" { "Flag" } else { "Basic" };
         let line = json!({"resourceType": other, "id": "wrong-type", "code": {"text": "not of this file"}});
-        lines.push(Bytes::from(line.to_string()));
+        lines.push(Bytes::from(line.to_string()).into());
+    }
+    let mut add = |language: &str| {
+        let line =
+            format!(r#"{{"resourceType":"{}","id":"odd","language":"{language}"}}"#, file.resource_type);
+        lines.push(Bytes::from(line).into());
+    };
+    if strikes(Fault::LongLine) {
+        add(&"x".repeat(2_000_000));
+    }
+    if strikes(Fault::LineSeparator) {
+        add("a\u{2028}b");
     }
     if strikes(Fault::InvalidUtf8) {
         let start = format!(r#"{{"resourceType":"{}","id":"not-utf-8","language":""#, file.resource_type);
-        lines.push([start.as_bytes(), b"\xC3\x28\"}"].concat().into());
+        lines.push(Bytes::from([start.as_bytes(), b"\xC3\x28\"}"].concat()).into());
     }
     if strikes(Fault::BrokenLastLine)
         && let Some(last) = lines.last_mut()
     {
-        last.truncate(last.len() * 2 / 3);
+        *last = last.part(0, last.len() * 2 / 3);
     }
     lines
 }
@@ -113,6 +139,7 @@ mod tests {
     use crate::job::Section;
 
     fn content(lines: Vec<Bytes>) -> Content {
+        let lines: Vec<Line> = lines.into_iter().map(Line::from).collect();
         let (resource_type, name, count) = (String::new(), String::new(), lines.len());
         let file =
             JobFile { section: Section::Output, resource_type, name, lines, count, continues_in: None };
@@ -126,7 +153,7 @@ mod tests {
         let content = content(lines);
         assert_eq!(content.length(), expected.len() as u64);
 
-        let chunks: Vec<Bytes> = content.clone().chunks(0, content.length()).collect();
+        let chunks: Vec<Bytes> = content.clone().chunks(0, content.length()).map(Result::unwrap).collect();
         assert_eq!(chunks.len(), expected.len().div_ceil(CHUNK));
         assert!(chunks.iter().all(|chunk| chunk.len() < CHUNK + 100));
         assert_eq!(chunks.concat(), expected);
@@ -138,7 +165,8 @@ mod tests {
         let all = b"ab\n\ncdef\n";
         for from in 0..=all.len() {
             for to in from..=all.len() {
-                let chunks: Vec<Bytes> = content.clone().chunks(from as u64, (to - from) as u64).collect();
+                let chunks: Vec<Bytes> =
+                    content.clone().chunks(from as u64, (to - from) as u64).map(Result::unwrap).collect();
                 assert_eq!(chunks.concat(), all[from..to]);
             }
         }

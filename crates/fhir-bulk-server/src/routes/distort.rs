@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -18,6 +19,12 @@ use crate::outcome::Outcome;
 use crate::record::{SeenRequest, Step};
 use crate::routes::retry::retry_after;
 use crate::state::ServerState;
+
+/// How long a body that breaks waits until it does.
+const FLUSHED: Duration = Duration::from_millis(50);
+
+/// How long a body that stalls is silent before its connection breaks.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// Marks the requests of the second listener.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +54,7 @@ const ANSWERS: &[(Fault, Step, Answer)] = &[
     (Fault::KickOff501, Step::KickOff, Answer::Outcome(501, "not-supported")),
     (Fault::KickOffHtml, Step::KickOff, Answer::Page(500)),
     (Fault::KickOffEmpty500, Step::KickOff, Answer::Empty(500)),
+    (Fault::KickOff504, Step::KickOff, Answer::Page(504)),
     (Fault::Poll429, Step::Status, Answer::Outcome(429, "throttled")),
     (Fault::Poll503, Step::Status, Answer::Outcome(503, "transient")),
     (Fault::PollTransient, Step::Status, Answer::Outcome(500, "transient")),
@@ -168,12 +176,13 @@ fn broken(state: &ServerState, seen: &SeenRequest, response: Response) -> Respon
     let strikes = |fault| state.faults.strikes(fault, &seen.uri);
     let complete = response.status() == StatusCode::OK;
     match seen.step {
-        Step::Status if complete && strikes(Fault::ManifestCut) => cut(response, true),
+        Step::Status if complete && strikes(Fault::ManifestCut) => cut(response, true, FLUSHED),
         Step::Status if complete && strikes(Fault::ManifestFhirJson) => {
             labelled(response, "application/fhir+json")
         }
-        Step::File if strikes(Fault::FileCut) => cut(response, true),
-        Step::File if strikes(Fault::FileCutChunked) => cut(response, false),
+        Step::File if strikes(Fault::FileCut) => cut(response, true, FLUSHED),
+        Step::File if strikes(Fault::FileCutChunked) => cut(response, false, FLUSHED),
+        Step::File if strikes(Fault::FileStall) => cut(response, true, STALLED),
         Step::File if is_gzip(&response) && strikes(Fault::FileCutGzip) => without_trailer(response),
         Step::File if is_gzip(&response) && strikes(Fault::FileUndeclaredGzip) => {
             let mut response = response;
@@ -196,7 +205,7 @@ fn labelled(mut response: Response, label: &'static str) -> Response {
 }
 
 /// Half of the body, then a connection that breaks. A body of unknown length breaks after its first bytes.
-fn cut(mut response: Response, keep_length: bool) -> Response {
+fn cut(mut response: Response, keep_length: bool, silence: Duration) -> Response {
     let length =
         response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let limit = length.map_or(64, |length: usize| length / 2);
@@ -204,17 +213,17 @@ fn cut(mut response: Response, keep_length: bool) -> Response {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     let (parts, body) = response.into_parts();
-    let stream = body.into_data_stream().scan(limit, |left, chunk| {
-        let chunk = match chunk {
-            Ok(chunk) if *left > 0 => chunk,
-            _ => return std::future::ready(Some(Err(io::Error::from(io::ErrorKind::ConnectionReset)))),
-        };
-        let kept = chunk.slice(..chunk.len().min(*left));
-        *left -= kept.len();
-        std::future::ready(Some(Ok(kept)))
+    let start = body.into_data_stream().scan(limit, |left, chunk| {
+        let kept = chunk.ok().filter(|_| *left > 0).map(|chunk| chunk.slice(..chunk.len().min(*left)));
+        *left -= kept.as_ref().map_or(0, Bytes::len);
+        std::future::ready(kept.map(Ok))
     });
-    let end = futures::stream::iter([Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
-    Response::from_parts(parts, Body::from_stream(stream.chain(end)))
+    // What was sent before must leave the server, or the client would see no answer at all.
+    let end = futures::stream::once(async move {
+        tokio::time::sleep(silence).await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    Response::from_parts(parts, Body::from_stream(start.chain(end)))
 }
 
 /// The body without its last eight bytes, which in gzip are checksum and length.

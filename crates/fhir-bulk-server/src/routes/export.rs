@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::job::{Job, Plan};
 use crate::outcome::Outcome;
 use crate::parameters;
-use crate::request::{KickOff, Reading};
+use crate::request::{KickOff, Reading, prefers_separate_status};
 use crate::routes::retry::retry_after;
 use crate::routes::segments::Segments;
 use crate::selection::Level;
@@ -29,6 +29,13 @@ pub(super) struct Request {
     headers: HeaderMap,
     grant: Grant,
     body: Bytes,
+}
+
+impl Request {
+    fn reading<'a>(&self, strikes: &'a dyn Fn(Fault) -> bool) -> Reading<'a> {
+        let group = self.uri.path().contains("/Group/");
+        Reading { post: self.method == Method::POST, group, strikes }
+    }
 }
 
 impl<S: Send + Sync> axum::extract::FromRequest<S> for Request {
@@ -62,7 +69,7 @@ pub(super) async fn group(
     request: Request,
 ) -> Answer {
     kick_off(&state, &request, &format!("group {id}"), |dataset, strikes| {
-        Level::group(dataset, &id, strikes)
+        Level::group(dataset, &id, strikes)?
             .ok_or_else(|| Outcome::not_found(format!("there is no Group/{id}")))
     })
 }
@@ -83,7 +90,7 @@ fn kick_off(
     }
     let dataset = state.dataset();
     let level = level(&dataset, &strikes)?;
-    let job = match parse(request, &level, &dataset, &strikes) {
+    let mut job = match parse(request, &level, &dataset, &strikes) {
         Ok(kick_off) => {
             let plan = Plan {
                 level: &level,
@@ -91,15 +98,33 @@ fn kick_off(
                 rows_per_file: state.options.rows_per_file,
                 strikes: &strikes,
             };
-            Job::new(&dataset, &plan, url, scope.to_owned())
+            Job::new(&dataset, &plan, url, scope.to_owned())?
         }
-        Err(outcome) if strikes(Fault::LateRefusal) => Job::failed(&dataset, outcome, url, scope.to_owned()),
+        Err(outcome) if strikes(Fault::LateRefusal) && by_filter(request, &strikes) => {
+            Job::failed(&dataset, outcome, url, scope.to_owned())
+        }
         Err(outcome) => return Err(outcome),
     };
+    job.separate_status = prefers_separate_status(&request.headers);
     tracing::debug!(job = job.id, files = job.files.len(), "accepted an export");
     let id = job.id.clone();
     state.add_job(job);
     Ok(accepted(state, &id, uri))
+}
+
+/// Whether a request that is refused would be accepted without its filters.
+fn by_filter(request: &Request, strikes: &dyn Fn(Fault) -> bool) -> bool {
+    let Ok(mut given) = given(request) else { return false };
+    given.retain(|(name, _)| name != "_typeFilter");
+    KickOff::parse(&request.headers, &given, &request.reading(strikes)).is_ok()
+}
+
+fn given(request: &Request) -> Result<Vec<parameters::Parameter>, Outcome> {
+    let mut given = parameters::from_query(request.uri.query().unwrap_or(""));
+    if request.method == Method::POST && !request.body.is_empty() {
+        given.extend(parameters::from_body(&request.body)?);
+    }
+    Ok(given)
 }
 
 fn refuse_method(request: &Request, scope: &str, strikes: &dyn Fn(Fault) -> bool) -> Result<(), Outcome> {
@@ -107,6 +132,9 @@ fn refuse_method(request: &Request, scope: &str, strikes: &dyn Fn(Fault) -> bool
     if strikes(method) {
         let text = format!("$export by {} is not supported", request.method);
         return Err(Outcome::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text));
+    }
+    if !request.headers.contains_key("epic-client-id") && strikes(Fault::NeedClientHeader) {
+        return Err(Outcome::bad_request("required", "the export needs the header Epic-Client-ID"));
     }
     if !scope.starts_with("group") && strikes(Fault::GroupOnly) {
         let text = "only Group-level exports are supported";
@@ -130,6 +158,9 @@ fn by_former_jobs(state: &ServerState, url: &str, scope: &str, uri: &str) -> Opt
     let held = jobs.iter().any(|job| job.scope == scope) && strikes(Fault::OneJob);
     let limit = state.options.max_running_jobs;
     let running = jobs.iter().filter(|job| job.polls() <= state.options.poll_rounds).count();
+    if running >= 4 && strikes(Fault::FifthJob400) {
+        return Some(Err(Outcome::bad_request("too-costly", "four exports are in progress")));
+    }
     if held || (limit > 0 && running >= limit) {
         let text = "another export is in progress";
         let mut response = Outcome::new(StatusCode::TOO_MANY_REQUESTS, "throttled", text).into_response();
@@ -145,12 +176,7 @@ fn parse(
     dataset: &Dataset,
     strikes: &dyn Fn(Fault) -> bool,
 ) -> Result<KickOff, Outcome> {
-    let post = request.method == Method::POST;
-    let mut given = parameters::from_query(request.uri.query().unwrap_or(""));
-    if post && !request.body.is_empty() {
-        given.extend(parameters::from_body(&request.body)?);
-    }
-    let mut kick_off = KickOff::parse(&request.headers, &given, &Reading { post, strikes })?;
+    let mut kick_off = KickOff::parse(&request.headers, &given(request)?, &request.reading(strikes))?;
     for patient in kick_off.patients.iter().flatten() {
         if !level.has_patient(dataset, patient) {
             return Err(Outcome::bad_request("value", "patient: a patient is not part of this export"));

@@ -3,7 +3,7 @@
 //! Specification: Bulk Data 3.0.0, "Bulk Data Output File Request"; RFC 9110, section 14 for Range.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
+use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use axum::extract::{OriginalUri, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use headers::{ContentRange, ETag, HeaderMapExt, IfRange, Range};
 
 use crate::fault::Fault;
@@ -42,27 +42,31 @@ pub(super) async fn get(
     let uri = uri.path_and_query().map_or("", |uri| uri.as_str());
     let strikes = |fault| state.faults.strikes(fault, uri);
     let content = Content::of(&file, &strikes);
-    if let Some(binary) = binary(&content, &headers, &strikes) {
+    if let Some(binary) = binary(&content, &headers, &strikes)? {
         return Ok(binary);
     }
     Ok(answer(content, &format!("{job}-{name}"), &headers, &strikes))
 }
 
 /// The file as a Binary resource, if a fault makes it one.
-fn binary(content: &Content, headers: &HeaderMap, strikes: &dyn Fn(Fault) -> bool) -> Option<Response> {
+fn binary(
+    content: &Content,
+    headers: &HeaderMap,
+    strikes: &dyn Fn(Fault) -> bool,
+) -> io::Result<Option<Response>> {
     let json = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/fhir+json");
     let (content, label) = match () {
-        () if strikes(Fault::FileBinaryXml) => (content.in_binary(true), "application/fhir+xml"),
-        () if strikes(Fault::FileBinaryJson) => (content.in_binary(false), "application/fhir+ndjson"),
+        () if strikes(Fault::FileBinaryXml) => (content.in_binary(true)?, "application/fhir+xml"),
+        () if strikes(Fault::FileBinaryJson) => (content.in_binary(false)?, "application/fhir+ndjson"),
         () if json && strikes(Fault::FileBinaryByAccept) => {
-            (content.in_binary(false), "application/fhir+json")
+            (content.in_binary(false)?, "application/fhir+json")
         }
-        () => return None,
+        () => return Ok(None),
     };
     let length = content.length();
-    let mut response = body(content, 0, length, false).into_response();
+    let mut response = body(content, 0, length, Pace::Full).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(label));
-    Some(response)
+    Ok(Some(response))
 }
 
 fn answer(content: Content, name: &str, headers: &HeaderMap, strikes: &dyn Fn(Fault) -> bool) -> Response {
@@ -70,7 +74,11 @@ fn answer(content: Content, name: &str, headers: &HeaderMap, strikes: &dyn Fn(Fa
     let version =
         if strikes(Fault::EtagChanges) { uuid::Uuid::new_v4().to_string() } else { name.to_owned() };
     let etag: Option<ETag> = format!("\"{version}\"").parse().ok();
-    let slow = strikes(Fault::FileSlow);
+    let pace = match () {
+        () if strikes(Fault::FileSlow) => Pace::Slow,
+        () if strikes(Fault::FileTinyChunks) => Pace::Tiny,
+        () => Pace::Full,
+    };
     let bare = strikes(Fault::FileBare) || strikes(Fault::FileEndsEarly);
     let ranges = !bare && !strikes(Fault::NoRange);
     let part = if ranges { part(headers, etag.as_ref(), length) } else { Part::Whole };
@@ -83,7 +91,7 @@ fn answer(content: Content, name: &str, headers: &HeaderMap, strikes: &dyn Fn(Fa
             return response;
         }
     };
-    let mut response = (status, body(content, from, wanted, slow)).into_response();
+    let mut response = (status, body(content, from, wanted, pace)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+ndjson"));
     if status == StatusCode::PARTIAL_CONTENT
@@ -128,13 +136,54 @@ fn part(headers: &HeaderMap, etag: Option<&ETag>, length: u64) -> Part {
     if from < to { Part::Some { from, to } } else { Part::None }
 }
 
-fn body(content: Content, from: u64, length: u64, slow: bool) -> Body {
-    let chunks = stream::iter(content.chunks(from, length).map(Ok::<Bytes, Infallible>));
-    if !slow {
-        return Body::from_stream(chunks);
+/// How a body leaves the server.
+enum Pace {
+    Full,
+    /// With a wait before each chunk.
+    Slow,
+    /// In chunks of seven bytes, which cut characters in two.
+    Tiny,
+}
+
+fn body(content: Content, from: u64, length: u64, pace: Pace) -> Body {
+    let chunks = read_aside(content.chunks(from, length));
+    match pace {
+        Pace::Full => Body::from_stream(chunks),
+        Pace::Slow => Body::from_stream(chunks.then(|chunk| async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            chunk
+        })),
+        // Without a turn between them, chunks would leave as one.
+        Pace::Tiny => {
+            Body::from_stream(chunks.flat_map(|chunk| stream::iter(tiny(chunk))).then(|chunk| async {
+                tokio::task::yield_now().await;
+                chunk
+            }))
+        }
     }
-    Body::from_stream(chunks.then(|chunk| async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        chunk
-    }))
+}
+
+/// The chunks, each read where blocking is allowed, when it is wanted.
+fn read_aside(
+    chunks: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let read = stream::unfold(Some(chunks), |chunks| async {
+        let mut chunks = chunks?;
+        match tokio::task::spawn_blocking(move || (chunks.next(), chunks)).await {
+            Ok((chunk, chunks)) => Some((chunk?, Some(chunks))),
+            Err(error) => Some((Err(io::Error::other(error)), None)),
+        }
+    });
+    // Compression asks once more after the end.
+    read.fuse()
+}
+
+fn tiny(chunk: io::Result<Bytes>) -> Vec<io::Result<Bytes>> {
+    match chunk {
+        Ok(chunk) => {
+            let starts = (0..chunk.len()).step_by(7);
+            starts.map(|start| Ok(chunk.slice(start..chunk.len().min(start + 7)))).collect()
+        }
+        Err(error) => vec![Err(error)],
+    }
 }

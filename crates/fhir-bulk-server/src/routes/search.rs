@@ -2,6 +2,7 @@
 //!
 //! Specification: FHIR R4 `search.html`: `_summary=count`, `_elements`, `_count`, and pages by `link`.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -56,7 +57,12 @@ pub(super) async fn get(
         return Err(Outcome::new(axum::http::StatusCode::GONE, "expired", text));
     }
     let dataset = state.dataset();
-    let found: Vec<_> = dataset.of_type(&resource_type).into_iter().filter(|one| asked.finds(one)).collect();
+    let mut found = Vec::new();
+    for resource in dataset.of_type(&resource_type) {
+        if asked.finds(resource)? {
+            found.push(resource);
+        }
+    }
     let mut bundle = json!({"resourceType": "Bundle", "type": "searchset"});
     if !strikes(Fault::NoTotal) {
         bundle["total"] = json!(found.len());
@@ -67,7 +73,7 @@ pub(super) async fn get(
     let entries: Vec<String> = if asked.count_only {
         Vec::new()
     } else {
-        page.map(|resource| asked.entry(&state, resource)).collect()
+        page.map(|resource| asked.entry(&state, resource)).collect::<io::Result<_>>()?
     };
     Ok(([(header::CONTENT_TYPE, FHIR_JSON)], with_entries(&bundle, &entries)).into_response())
 }
@@ -100,13 +106,11 @@ impl Asked {
         Ok(Asked { query, elements, count_only, page_size, offset, parameters: kept })
     }
 
-    fn finds(&self, resource: &Resource) -> bool {
+    fn finds(&self, resource: &Resource) -> io::Result<bool> {
         if self.query.is_unconditional() {
-            return true;
+            return Ok(true);
         }
-        // The line was JSON when the dataset was opened.
-        let value: Value = serde_json::from_slice(&resource.line).unwrap_or_default();
-        self.query.finds(&value)
+        Ok(self.query.finds(&resource.value()?))
     }
 
     fn links(&self, url: &str, total: usize) -> Vec<Value> {
@@ -126,17 +130,16 @@ impl Asked {
         links
     }
 
-    fn entry(&self, state: &ServerState, resource: &Resource) -> String {
+    fn entry(&self, state: &ServerState, resource: &Resource) -> io::Result<String> {
         let key = &resource.key;
-        let line = if self.elements.is_empty() {
-            resource.line.clone()
-        } else {
-            self.elements.cut(&key.resource_type, &resource.line, true)
-        };
+        let mut line = resource.line.read()?;
+        if !self.elements.is_empty() {
+            line = self.elements.cut(&key.resource_type, &line, true);
+        }
         let url = state.url(&format!("{}/{}", key.resource_type, key.id));
         // The bytes of the resource stay what they are.
         let resource = serde_json::from_slice::<&RawValue>(&line).map_or("null", RawValue::get);
-        format!(r#"{{"fullUrl":{},"resource":{resource},"search":{{"mode":"match"}}}}"#, json!(url))
+        Ok(format!(r#"{{"fullUrl":{},"resource":{resource},"search":{{"mode":"match"}}}}"#, json!(url)))
     }
 }
 

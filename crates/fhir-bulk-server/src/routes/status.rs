@@ -1,6 +1,7 @@
 //! The status of a job: in progress, complete, failed, deleted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{OriginalUri, Query, State};
@@ -73,6 +74,13 @@ fn answer(state: &ServerState, id: &str, page: usize, uri: &Uri) -> Result<Respo
         state.remove_job(id);
     }
     let job = state.job(id).ok_or_else(no_job)?;
+    let wait = Duration::from_secs(state.options.retry_after);
+    if job.polled_within(wait) && strikes(Fault::PollTooSoon) {
+        let text = "the status was asked for before Retry-After had passed";
+        let mut response = Outcome::new(StatusCode::TOO_MANY_REQUESTS, "throttled", text).into_response();
+        retry_after(state, uri, response.headers_mut());
+        return Ok(response);
+    }
     let response = match &job.failure {
         Some(failure) => failure.clone().with_status(StatusCode::INTERNAL_SERVER_ERROR).into_response(),
         None => {
@@ -118,8 +126,12 @@ fn in_progress(state: &ServerState, job: &Job, round: u32, uri: &str) -> Respons
 
 fn complete(state: &ServerState, job: &Job, number: usize, uri: &str) -> Result<Response, Outcome> {
     let page = page(state, job, number, uri).ok_or_else(|| Outcome::not_found("there is no such page"))?;
-    let expires = httpdate::fmt_http_date(job.expires);
-    Ok(([(header::EXPIRES, expires)], Json(page)).into_response())
+    let mut response = Json(page).into_response();
+    let expires = HeaderValue::from_str(&httpdate::fmt_http_date(job.expires));
+    if let (Ok(expires), false) = (expires, state.faults.strikes(Fault::NoExpires, uri)) {
+        response.headers_mut().insert(header::EXPIRES, expires);
+    }
+    Ok(response)
 }
 
 fn page(state: &ServerState, job: &Job, number: usize, uri: &str) -> Option<Value> {

@@ -113,6 +113,9 @@ fn granted(
         return Ok(Granted { scope: String::new(), types: Some(BTreeSet::new()) });
     }
     let granted = granted.ok_or_else(|| invalid("none of the scopes can be granted"))?;
+    if strikes(Fault::ForbidScopeRead) && granted.scope.contains(".read") {
+        return Ok(Granted { types: Some(BTreeSet::new()), ..granted });
+    }
     if strikes(Fault::TokenNarrow) {
         let types = Some(BTreeSet::from(["Patient".to_owned()]));
         return Ok(Granted { scope: "system/Patient.rs".to_owned(), types });

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::compartment::local_reference;
 use crate::search::date::{Condition, Span};
 use crate::search::parameter::{Kind, Parameter};
 
@@ -10,6 +11,7 @@ pub(super) fn matches(parameter: &Parameter, value: &str, resource: &Value) -> b
     parameter.paths.iter().any(|path| {
         any(resource, path, &mut |element| match parameter.kind {
             Kind::Token => token(value, element),
+            Kind::Text => text(value, element),
             Kind::Reference => reference(value, element),
             Kind::Date => {
                 let condition = Condition::parse(value);
@@ -51,11 +53,18 @@ fn token(value: &str, element: &Value) -> bool {
     }
 }
 
+/// The start of a string.
+fn text(value: &str, element: &Value) -> bool {
+    let element = element.as_str().unwrap_or("");
+    element.to_lowercase().starts_with(&value.to_lowercase())
+}
+
 /// `Type/id`, `id` or an absolute URL against a Reference.
 fn reference(value: &str, element: &Value) -> bool {
     let Some(reference) = element.get("reference").and_then(Value::as_str) else { return false };
     let reference = reference.split("/_history/").next().unwrap_or(reference);
-    let id = reference.rsplit('/').next();
+    // The same id at another server is another resource.
+    let id = local_reference(reference).map(|(_, id)| id);
     reference == value || (!value.contains('/') && id == Some(value))
 }
 
@@ -81,6 +90,7 @@ mod tests {
     fn references_match_by_id_with_or_without_their_type() {
         let element = json!({"reference": "Patient/1/_history/2"});
         assert!(reference("Patient/1", &element) && reference("1", &element));
+        assert!(!reference("1", &json!({"reference": "http://another.example.org/Patient/1"})));
         assert!(!reference("Group/1", &element) && !reference("2", &element));
     }
 }

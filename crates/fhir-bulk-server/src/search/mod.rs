@@ -1,6 +1,6 @@
 //! Searches of one type: what `_typeFilter` and `GET [base]/{Type}` ask for.
 //!
-//! Specification: FHIR R4 `search.html`, of which token, date and reference parameters are here, and Bulk Data
+//! Specification: FHIR R4 `search.html`, of which token, date, string and reference parameters are here, and Bulk Data
 //! 3.0.0, `_typeFilter`. A parameter that is not known is refused, never ignored.
 
 mod date;

@@ -9,6 +9,8 @@ use fhir_definitions::{Definitions, Element};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Token,
+    /// The start of a string, whatever its case.
+    Text,
     Date,
     Reference,
 }
@@ -90,6 +92,7 @@ fn kind(element: &Element) -> Option<Kind> {
     element.types.iter().find_map(|of| match of.code.as_str() {
         "date" | "dateTime" | "instant" | "Period" | "Timing" => Some(Kind::Date),
         "Reference" => Some(Kind::Reference),
+        "string" => Some(Kind::Text),
         "code" | "Coding" | "CodeableConcept" | "Identifier" | "boolean" | "id" => Some(Kind::Token),
         _ => None,
     })

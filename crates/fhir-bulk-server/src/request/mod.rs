@@ -4,19 +4,19 @@
 //! supported are an error, unless the client says `Prefer: handling=lenient`: then each is left out and named
 //! by a warning in the manifest's `error` files.
 
+mod values;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{HeaderMap, header::HeaderName};
 use chrono::{DateTime, Utc};
-use fhir_definitions::Definitions;
 
-use crate::clock::parse_instant;
-use crate::compartment::local_reference;
 use crate::elements::Elements;
 use crate::fault::Fault;
 use crate::outcome::Outcome;
 use crate::parameters::Parameter;
-use crate::search::{Query, split_filters};
+use crate::search::Query;
+use values::{comma, flag, instant, not_supported, refused};
 
 /// The values of `_outputFormat` that every server shall accept; all mean NDJSON.
 const OUTPUT_FORMATS: [&str; 3] = ["application/fhir+ndjson", "application/ndjson", "ndjson"];
@@ -69,8 +69,6 @@ pub(crate) struct KickOff {
     pub(crate) by_patient: bool,
     /// `allowPartialManifests`: the manifest may come in pages.
     pub(crate) partial: bool,
-    /// `Prefer: separate-export-status`.
-    pub(crate) separate_status: bool,
     /// What a lenient client asked for and does not get.
     pub(crate) ignored: Vec<Outcome>,
 }
@@ -79,6 +77,8 @@ pub(crate) struct KickOff {
 pub(crate) struct Reading<'a> {
     /// Whether they came by POST, where `patient` belongs.
     pub(crate) post: bool,
+    /// Whether the level is a Group.
+    pub(crate) group: bool,
     /// Whether a fault strikes this request.
     pub(crate) strikes: &'a dyn Fn(Fault) -> bool,
 }
@@ -98,8 +98,7 @@ impl KickOff {
             ));
         }
         let lenient = preferences.contains("handling=lenient");
-        let separate_status = preferences.contains("separate-export-status");
-        let mut kick_off = KickOff { separate_status, ..KickOff::default() };
+        let mut kick_off = KickOff::default();
         for (name, value) in parameters {
             if let Err(outcome) = kick_off.read(name, value, reading) {
                 if !lenient {
@@ -108,6 +107,7 @@ impl KickOff {
                 kick_off.ignored.push(outcome);
             }
         }
+        kick_off.refuse_supporting(reading)?;
         Ok(kick_off)
     }
 
@@ -134,6 +134,7 @@ impl KickOff {
             "_elements" if value.contains(',') && (reading.strikes)(Fault::RefuseComma) => Err(comma(name)),
             "_elements" => self.elements.read(value),
             "_typeFilter" => self.read_filters(value, reading),
+            "patient" if reading.group && (reading.strikes)(Fault::IgnorePatientInGroup) => Ok(()),
             "patient" => self.read_patients(value, reading),
             "includeAssociatedData" => value.split(',').try_for_each(|code| self.read_associated(code)),
             "organizeOutputBy" if value == "Patient" => flag(&mut self.by_patient, "true"),
@@ -149,113 +150,11 @@ impl KickOff {
             _ => Err(not_supported(name)),
         }
     }
-
-    /// Adds the types of one value: a comma separates them, and the parameter may be repeated.
-    fn read_types(&mut self, value: &str, reading: &Reading<'_>) -> Result<(), Outcome> {
-        if self.types.is_some() {
-            if (reading.strikes)(Fault::RefuseRepeatedType) {
-                return Err(refused("_type may not be repeated"));
-            }
-            if (reading.strikes)(Fault::FirstTypeOnly) {
-                return Ok(());
-            }
-        }
-        if value.contains(',') && (reading.strikes)(Fault::RefuseComma) {
-            return Err(comma("_type"));
-        }
-        let types = self.types.get_or_insert_default();
-        let definitions = Definitions::r4();
-        let (known, unknown): (Vec<&str>, Vec<&str>) =
-            value.split(',').partition(|name| definitions.is_resource(name));
-        types.extend(known.into_iter().map(str::to_owned));
-        match unknown.first() {
-            Some(name) if !(reading.strikes)(Fault::IgnoreUnknownType) => {
-                Err(Outcome::bad_request("value", format!("_type: {name} is no FHIR R4 resource type")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Adds the queries of one value; all of them or, if one is not understood, none.
-    fn read_filters(&mut self, value: &str, reading: &Reading<'_>) -> Result<(), Outcome> {
-        let texts = split_filters(value);
-        if texts.len() > 1 && (reading.strikes)(Fault::RefuseJoinedFilter) {
-            return Err(comma("_typeFilter"));
-        }
-        let bare = |text: &&str| text.replace("\\,", "").contains(',');
-        if texts.iter().any(bare) && (reading.strikes)(Fault::RefuseBareComma) {
-            return Err(refused(
-                "_typeFilter: a comma inside of a query is written %2C, escaped once more in a URL",
-            ));
-        }
-        let queries = texts.into_iter().map(Query::parse).collect::<Result<Vec<_>, _>>()?;
-        for query in queries {
-            if !Definitions::r4().is_resource(&query.resource_type) {
-                let text = format!("_typeFilter: {} is no FHIR R4 resource type", query.resource_type);
-                return Err(Outcome::bad_request("value", text));
-            }
-            let filters = self.filters.entry(query.resource_type.clone()).or_default();
-            if !filters.is_empty() && (reading.strikes)(Fault::RefuseRepeatedFilter) {
-                return Err(refused("_typeFilter: one filter per type"));
-            }
-            filters.push(query);
-        }
-        Ok(())
-    }
-
-    fn read_patients(&mut self, value: &str, reading: &Reading<'_>) -> Result<(), Outcome> {
-        if !reading.post {
-            return Err(refused("patient is a parameter of POST alone"));
-        }
-        match local_reference(value) {
-            Some(("Patient", id)) => {
-                self.patients.get_or_insert_default().insert(id.to_owned());
-                Ok(())
-            }
-            _ => Err(Outcome::bad_request("value", "patient: the reference is not of the form Patient/id")),
-        }
-    }
-
-    fn read_associated(&mut self, code: &str) -> Result<(), Outcome> {
-        let associated = match code {
-            "LatestProvenanceResources" => Associated::LatestProvenance,
-            "RelevantProvenanceResources" => Associated::RelevantProvenance,
-            _ => return Err(refused("includeAssociatedData: the value is not supported")),
-        };
-        self.associated = self.associated.max(Some(associated));
-        Ok(())
-    }
 }
 
-fn instant(name: &str, value: &str) -> Result<DateTime<Utc>, Outcome> {
-    parse_instant(value).ok_or_else(|| {
-        let text = format!("{name} is no instant; a + in its zone is written %2B in a URL");
-        Outcome::bad_request("value", text)
-    })
-}
-
-fn flag(flag: &mut bool, value: &str) -> Result<(), Outcome> {
-    *flag = match value {
-        "true" => true,
-        "false" => false,
-        _ => return Err(Outcome::bad_request("value", "the value is neither true nor false")),
-    };
-    Ok(())
-}
-
-fn not_supported(name: &str) -> Outcome {
-    refused(format!("the parameter {name} is not supported"))
-}
-
-fn comma(name: &str) -> Outcome {
-    Outcome::bad_request(
-        "value",
-        format!("{name}: values are not joined by a comma, the parameter is repeated"),
-    )
-}
-
-fn refused(diagnostics: impl Into<String>) -> Outcome {
-    Outcome::bad_request("not-supported", diagnostics)
+/// Whether the client wants the state of its job in a header of its own.
+pub(crate) fn prefers_separate_status(headers: &HeaderMap) -> bool {
+    preferences(headers).contains("separate-export-status")
 }
 
 /// The preferences of all `Prefer` headers (RFC 7240), without white space and in lower case.
@@ -278,7 +177,7 @@ mod tests {
             headers.append("prefer", value.parse().unwrap());
         }
         let parameters = crate::parameters::from_query(query);
-        KickOff::parse(&headers, &parameters, &Reading { post: false, strikes: &|_| false })
+        KickOff::parse(&headers, &parameters, &Reading { post: false, group: false, strikes: &|_| false })
     }
 
     #[test]
