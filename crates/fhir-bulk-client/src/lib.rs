@@ -53,6 +53,8 @@ mod client;
 mod dialect;
 mod error;
 mod export;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod group;
 mod http;
 mod lenient;

@@ -15,6 +15,8 @@ pub(crate) use body::Body;
 pub(crate) use call::{Answer, Call};
 pub(crate) use encryption::{Encryption, is_loopback};
 pub(crate) use failure::{Failure, Retry, root_cause};
+#[cfg(fuzzing)]
+pub(crate) use gunzip::Gunzip;
 pub use redact::redact;
 pub(crate) use retry::{Pauses, date, retry_after};
 pub(crate) use transport::Transport;
