@@ -46,6 +46,7 @@ pub struct Builder {
     kick_off_method: KickOffMethod,
     dialect: Option<Dialect>,
     quirks: Option<Quirks>,
+    client_id: Option<String>,
     retries: u32,
     connect_timeout: Duration,
     read_timeout: Duration,
@@ -67,6 +68,7 @@ impl BulkClient {
             kick_off_method: KickOffMethod::Auto,
             dialect: None,
             quirks: None,
+            client_id: None,
             retries: 5,
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(120),
@@ -198,6 +200,13 @@ impl Builder {
         self
     }
 
+    /// The client's id, for servers that want it beside the token ([`Quirks::client_id_header`]). Unless set it is that of
+    /// the credentials, if they have one.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = Some(id.into());
+        self
+    }
+
     /// How often in a row a request is repeated after a failure that may pass. Five unless set.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
@@ -251,7 +260,8 @@ impl Builder {
         })?;
         let pauses = Pauses { min: self.min_interval, max: self.max_poll_interval };
         let mut transport = Transport { http, encryption, auth: None, retries: self.retries, pauses };
-        let client_id = self.credentials.as_ref().and_then(Credentials::client_id).map(str::to_owned);
+        let of_credentials = self.credentials.as_ref().and_then(Credentials::client_id).map(str::to_owned);
+        let client_id = self.client_id.or(of_credentials);
         if let Some(credentials) = self.credentials {
             credentials.check(encryption)?;
             let origins = Origins::new(&base, &self.token_origins);

@@ -102,6 +102,9 @@ async fn faults_that_pass_or_do_no_harm_leave_the_data_whole() {
         FileJsonLabel,
         NoFinalNewline,
         BlankLines,
+        FileTinyChunks,
+        NoExpires,
+        PollTooSoon,
         FileBinaryByAccept,
         WrongCount,
     ];
@@ -174,6 +177,7 @@ async fn errors_say_what_it_was() {
         (NoLocation, Protocol),
         (KickOffEmpty500, Server),
         (KickOff501, Refused),
+        (KickOff504, Server),
         (PollFatal, JobFailed),
         (JobLost, JobGone),
         (ManifestHtml, Protocol),
@@ -291,4 +295,26 @@ async fn files_on_another_origin_get_no_token() {
     is_whole(&real);
     let files = real.server.requests_of(Step::File);
     assert!(files.len() >= 4 && files.iter().all(|seen| seen.header("authorization").is_none()));
+}
+
+#[tokio::test]
+async fn long_lines_and_separators_of_unicode_are_lines_like_others() {
+    for fault in [Fault::LineSeparator, Fault::LongLine] {
+        let (_, outcome) = under(Rule::new(fault).only("Observation")).await;
+        let report = outcome.unwrap();
+        // The server adds one such line to each of the three files.
+        assert_eq!(report.resources["Observation"], 103, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_stalls_goes_on() {
+    let real =
+        Real::start(options().with_fault(Rule::new(Fault::FileStall).times(1).only("Observation"))).await;
+    let client = real.client().read_timeout(std::time::Duration::from_millis(150)).build().unwrap();
+    let request = ExportRequest::default();
+    let report =
+        client.export_to(&request, real.folder.path(), FolderOptions::default(), |_| ()).await.unwrap();
+    is_whole(&real);
+    assert_eq!(report.retries(), 1);
 }

@@ -57,7 +57,7 @@ async fn helios_takes_several_filters() {
 async fn epic_and_oracle_export_a_group_and_hold_one_job() {
     for (quirk, quirks) in [(Quirk::Epic, Quirks::EPIC), (Quirk::OracleHealth, Quirks::ORACLE_HEALTH)] {
         let real = like(quirk).await;
-        let client = real.client().quirks(quirks).build().unwrap();
+        let client = real.client().client_id("fhirlake").quirks(quirks).build().unwrap();
         let request =
             ExportRequest { level: Level::Group("half".into()), ..types(&["Patient", "Observation"]) };
         let first = client.kick_off(&request).await.unwrap();
