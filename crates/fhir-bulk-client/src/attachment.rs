@@ -57,10 +57,9 @@ impl BulkClient {
         let (url, given) = (answer.url.clone(), answer.body.media_type());
         let bytes = answer.body.read(limit).await?;
         let asked_for_json = content_type.is_some_and(|name| name.contains("json"));
-        if !asked_for_json && given.as_deref().is_some_and(|name| name.contains("json")) {
-            if let Some(opened) = opened(&bytes) {
-                return opened.map_err(|error| error.with_url("GET", &url));
-            }
+        let may_wrap = !asked_for_json && given.as_deref().is_some_and(|name| name.contains("json"));
+        if let Some(opened) = opened(&bytes).filter(|_| may_wrap) {
+            return opened.map_err(|error| error.with_url("GET", &url));
         }
         Ok(Attachment { content_type: given, bytes })
     }

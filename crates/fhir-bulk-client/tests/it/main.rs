@@ -12,6 +12,7 @@ mod log;
 mod manifests;
 mod origins;
 mod quirks;
+mod readme;
 mod real;
 mod server;
 mod servers;
