@@ -96,7 +96,12 @@ pub async fn kick_off(
         observer.note("the export that was started before goes on");
         return Ok(before);
     }
-    let request = ExportRequest { level: level.clone(), types: job.types.clone(), since: job.since.clone() };
+    let request = ExportRequest {
+        level: level.clone(),
+        types: job.types.clone(),
+        since: job.since.clone(),
+        ..Default::default()
+    };
     let accepted = client.kick_off(&request).await?;
     // Now it is known to be a server that exports: the lake is its own from here on.
     lake.record_identity().await?;

@@ -6,8 +6,10 @@
 use serde::Deserialize;
 
 use crate::client::BulkClient;
+use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
 use crate::http::Call;
+use crate::lenient;
 
 /// The longest CapabilityStatement that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -27,6 +29,19 @@ pub struct Capability {
     pub patient_export: bool,
     /// … of the type Group.
     pub group_export: bool,
+    /// The versions of the Bulk Data specification that it names.
+    pub dialects: Vec<Dialect>,
+    /// The resource types that it names.
+    pub types: Vec<String>,
+}
+
+impl Capability {
+    /// The version to speak: the newest of those that the server names, but the ballot of version 4 only where it names
+    /// no other.
+    pub fn dialect(&self) -> Option<Dialect> {
+        let published = self.dialects.iter().filter(|dialect| **dialect < Dialect::Stu4).max();
+        published.or(self.dialects.iter().max()).copied()
+    }
 }
 
 impl BulkClient {
@@ -59,6 +74,10 @@ struct Statement {
     implementation: Option<Implementation>,
     #[serde(default)]
     rest: Vec<Rest>,
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
+    instantiates: Vec<String>,
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
+    implementation_guide: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +110,7 @@ struct Resource {
 #[derive(Deserialize)]
 struct Operation {
     name: String,
+    definition: Option<String>,
 }
 
 fn parse(body: &[u8]) -> Result<Capability, Error> {
@@ -103,8 +123,12 @@ fn parse(body: &[u8]) -> Result<Capability, Error> {
     if statement.resource_type != "CapabilityStatement" {
         return Err(no_statement("the resource is of another type"));
     }
-    let software = statement.software.map(|software| {
-        [software.name, software.version].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let software = statement.software.as_ref().map(|software| {
+        [software.name.as_deref(), software.version.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ")
     });
     let has_export = |operations: &[Operation]| {
         operations.iter().any(|operation| operation.name.trim_start_matches('$') == "export")
@@ -113,7 +137,12 @@ fn parse(body: &[u8]) -> Result<Capability, Error> {
         let mut resources = statement.rest.iter().flat_map(|rest| &rest.resource);
         resources.any(|resource| resource.type_ == name && has_export(&resource.operation))
     };
+    let mut dialects: Vec<Dialect> = named_versions(&statement).filter_map(Dialect::of_version).collect();
+    dialects.sort();
+    dialects.dedup();
     Ok(Capability {
+        dialects,
+        types: statement.rest.iter().flat_map(|rest| &rest.resource).map(|one| one.type_.clone()).collect(),
         system_export: statement.rest.iter().any(|rest| has_export(&rest.operation)),
         patient_export: of_type("Patient"),
         group_export: of_type("Group"),
@@ -121,6 +150,20 @@ fn parse(body: &[u8]) -> Result<Capability, Error> {
         software: software.filter(|software| !software.is_empty()),
         implementation_url: statement.implementation.and_then(|implementation| implementation.url),
     })
+}
+
+/// The versions in the canonical URLs of the specification's parts; an operation `export-v4` is one too.
+fn named_versions(statement: &Statement) -> impl Iterator<Item = &str> {
+    let of_types = statement.rest.iter().flat_map(|rest| &rest.resource).flat_map(|one| &one.operation);
+    let operations = statement.rest.iter().flat_map(|rest| &rest.operation).chain(of_types);
+    let by_name = operations.clone().filter_map(|operation| operation.name.strip_prefix("export-v"));
+    let definitions = operations.filter_map(|operation| operation.definition.as_deref());
+    let canonicals = definitions
+        .chain(statement.instantiates.iter().chain(&statement.implementation_guide).map(String::as_str));
+    canonicals
+        .filter(|url| url.contains("bulkdata"))
+        .filter_map(|url| Some(url.split_once('|')?.1))
+        .chain(by_name)
 }
 
 #[cfg(test)]
@@ -141,8 +184,35 @@ mod tests {
             system_export: true,
             patient_export: false,
             group_export: true,
+            dialects: Vec::new(),
+            types: vec!["Group".into(), "Patient".into()],
         };
         assert_eq!(parse(body).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_version_is_the_newest_published_one_that_the_server_names() {
+        let dialect = |more: &str| {
+            let head = r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1""#;
+            parse(format!("{head}{more}}}").as_bytes()).unwrap().dialect()
+        };
+        let export = |versions: &[&str]| {
+            let operation = |version: &&str| {
+                format!(
+                    r#"{{"name":"export","definition":"http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export{version}"}}"#
+                )
+            };
+            let operations: Vec<_> = versions.iter().map(operation).collect();
+            format!(r#","rest":[{{"operation":[{}]}}]"#, operations.join(","))
+        };
+        assert_eq!(dialect(""), None);
+        assert_eq!(dialect(&export(&[""])), None);
+        assert_eq!(dialect(&export(&["|2.0.0"])), Some(Dialect::Stu2));
+        assert_eq!(dialect(&export(&["|3.0.0", "|4.0.0"])), Some(Dialect::Stu3));
+        assert_eq!(dialect(&export(&["|4.0.0-ballot"])), Some(Dialect::Stu4));
+        let instantiates =
+            r#","instantiates":["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data|3.0.0"]"#;
+        assert_eq!(dialect(instantiates), Some(Dialect::Stu3));
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! The client and how it is set up.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
-use crate::auth::{Bearer, Secret, is_loopback};
+use crate::auth::{Authorizer, Credentials, Grant, Origins, Secret, SmartConfiguration, discover};
+use crate::check::ServerCheck;
+use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
-use crate::http::{Pauses, Transport};
+use crate::export::{KickOffMethod, OwnJobs};
+use crate::http::{Encryption, Pauses, Transport, is_loopback};
+use crate::server::Quirks;
 
 /// A client of one FHIR server. Its methods are the steps of an export; see the [crate's guide](crate).
 ///
@@ -17,16 +22,31 @@ pub struct BulkClient {
     /// The FHIR base, its path ending with `/`.
     pub(crate) base: Url,
     pub(crate) max_wait: Option<Duration>,
+    pub(crate) max_busy_wait: Duration,
+    pub(crate) kick_off_method: KickOffMethod,
+    pub(crate) client_id: Option<String>,
+    pub(crate) own_jobs: OwnJobs,
+    dialect: Option<Dialect>,
+    quirks: Option<Quirks>,
+    /// What [`BulkClient::adopt`] found.
+    found: (Dialect, Quirks),
 }
 
 /// Settings of a [`BulkClient`].
 #[derive(Clone, Debug)]
 pub struct Builder {
     base: Url,
-    token: Option<Secret>,
+    credentials: Option<Credentials>,
+    token_origins: Vec<Url>,
+    unencrypted: bool,
     min_interval: Duration,
     max_poll_interval: Duration,
     max_wait: Option<Duration>,
+    max_busy_wait: Duration,
+    kick_off_method: KickOffMethod,
+    dialect: Option<Dialect>,
+    quirks: Option<Quirks>,
+    client_id: Option<String>,
     retries: u32,
     connect_timeout: Duration,
     read_timeout: Duration,
@@ -38,10 +58,17 @@ impl BulkClient {
     pub fn builder(base: Url) -> Builder {
         Builder {
             base,
-            token: None,
+            credentials: None,
+            token_origins: Vec::new(),
+            unencrypted: false,
             min_interval: Duration::from_secs(1),
             max_poll_interval: Duration::from_secs(300),
             max_wait: None,
+            max_busy_wait: Duration::from_secs(3600),
+            kick_off_method: KickOffMethod::Auto,
+            dialect: None,
+            quirks: None,
+            client_id: None,
             retries: 5,
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(120),
@@ -52,6 +79,41 @@ impl BulkClient {
     /// The FHIR base, its path ending with `/`.
     pub fn base(&self) -> &Url {
         &self.base
+    }
+
+    /// The version of the specification in which the server is spoken to.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect.unwrap_or(self.found.0)
+    }
+
+    /// The deviations that are reckoned with.
+    pub fn quirks(&self) -> &Quirks {
+        self.quirks.as_ref().unwrap_or(&self.found.1)
+    }
+
+    /// Speaks to the server as `check` found it to be, as far as the builder left that open.
+    pub fn adopt(&mut self, check: &ServerCheck) {
+        self.found = (check.dialect, check.quirks.clone());
+    }
+
+    /// What the authorization server grants: gets a token, unless there is one already. None without credentials, or
+    /// if they are themselves the token.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TokenRefused`] if the server gives no token; otherwise as any request.
+    pub async fn grant(&self) -> Result<Option<Grant>, Error> {
+        match &self.transport.auth {
+            Some(auth) => auth.grant().await,
+            None => Ok(None),
+        }
+    }
+
+    /// What the server says about its authorization.
+    ///
+    /// # Errors
+    /// As any request; [`ErrorKind::Protocol`] if what comes is nothing of the kind.
+    pub async fn smart_configuration(&self) -> Result<SmartConfiguration, Error> {
+        Ok(discover(&self.transport, &self.base).await?.1)
     }
 
     /// A URL below the base.
@@ -70,9 +132,27 @@ impl fmt::Debug for BulkClient {
 }
 
 impl Builder {
-    /// The token for the server. It is sent to the origin of the base only, and over `http://` only to this machine.
-    pub fn bearer_token(mut self, token: Secret) -> Self {
-        self.token = Some(token);
+    /// The token for the server. It is sent to the origin of the base only.
+    pub fn bearer_token(self, token: Secret) -> Self {
+        self.credentials(Credentials::Bearer(token))
+    }
+
+    /// Who the client is. The token that comes of it is sent to the origin of the base and to those of
+    /// [`Builder::token_origin`].
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Another origin that may see the token, for example of a host with attachments. May be called several times.
+    pub fn token_origin(mut self, origin: Url) -> Self {
+        self.token_origins.push(origin);
+        self
+    }
+
+    /// Allows `http://` to other machines than this one: whoever is in between reads patients' data and the token.
+    pub fn allow_unencrypted(mut self, allow: bool) -> Self {
+        self.unencrypted = allow;
         self
     }
 
@@ -92,6 +172,38 @@ impl Builder {
     /// How long [`BulkClient::wait`] waits for an export. Without an end unless set: some take weeks.
     pub fn max_wait(mut self, wait: Option<Duration>) -> Self {
         self.max_wait = wait;
+        self
+    }
+
+    /// How long a kick-off waits for exports of others that are in its way. One hour unless set.
+    pub fn max_busy_wait(mut self, wait: Duration) -> Self {
+        self.max_busy_wait = wait;
+        self
+    }
+
+    /// How kick-offs are sent.
+    pub fn kick_off_method(mut self, method: KickOffMethod) -> Self {
+        self.kick_off_method = method;
+        self
+    }
+
+    /// The server's version of the specification. Unless set it is what [`BulkClient::adopt`] finds, and until then
+    /// version 2, which the others understand.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = Some(dialect);
+        self
+    }
+
+    /// How the server deviates from the specification. Unless set it is what [`BulkClient::adopt`] finds.
+    pub fn quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = Some(quirks);
+        self
+    }
+
+    /// The client's id, for servers that want it beside the token ([`Quirks::client_id_header`]). Unless set it is that of
+    /// the credentials, if they have one.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = Some(id.into());
         self
     }
 
@@ -122,11 +234,15 @@ impl Builder {
     /// Makes the client. No request is sent.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the base is no plain `http` or `https` URL, if the token would be sent unencrypted,
-    /// or if a setting is unusable.
+    /// [`ErrorKind::Config`] if the base is no plain `http` or `https` URL, or if a setting is unusable;
+    /// [`ErrorKind::Unencrypted`] if the base, the token endpoint or another origin for the token is `http` and not on
+    /// this machine.
     pub fn build(self) -> Result<BulkClient, Error> {
         let base = checked_base(self.base)?;
-        let bearer = self.token.map(|token| Bearer::new(token, &base)).transpose()?;
+        let encryption = Encryption::for_base(&base, self.unencrypted);
+        for url in std::iter::once(&base).chain(&self.token_origins) {
+            encryption.check(url).map_err(|error| error.with_hint("use an https:// URL"))?;
+        }
         let mut http = reqwest::Client::builder()
             .user_agent(self.user_agent)
             .connect_timeout(self.connect_timeout)
@@ -143,8 +259,27 @@ impl Builder {
             Error::new(ErrorKind::Config, format!("the HTTP client cannot be set up: {cause}"))
         })?;
         let pauses = Pauses { min: self.min_interval, max: self.max_poll_interval };
-        let transport = Transport { http, bearer, retries: self.retries, pauses };
-        Ok(BulkClient { transport, base, max_wait: self.max_wait })
+        let mut transport = Transport { http, encryption, auth: None, retries: self.retries, pauses };
+        let of_credentials = self.credentials.as_ref().and_then(Credentials::client_id).map(str::to_owned);
+        let client_id = self.client_id.or(of_credentials);
+        if let Some(credentials) = self.credentials {
+            credentials.check(encryption)?;
+            let origins = Origins::new(&base, &self.token_origins);
+            let source = credentials.source(transport.clone(), &base);
+            transport.auth = Some(Arc::new(Authorizer::new(source, origins)));
+        }
+        Ok(BulkClient {
+            transport,
+            base,
+            max_wait: self.max_wait,
+            max_busy_wait: self.max_busy_wait,
+            kick_off_method: self.kick_off_method,
+            client_id,
+            own_jobs: OwnJobs::default(),
+            dialect: self.dialect,
+            quirks: self.quirks,
+            found: Default::default(),
+        })
     }
 }
 
@@ -181,7 +316,17 @@ mod tests {
     #[test]
     fn the_base_path_ends_with_a_slash() {
         assert_eq!(build("https://ehr.example/fhir").unwrap().base().as_str(), "https://ehr.example/fhir/");
-        assert_eq!(build("http://ehr.example").unwrap().base().as_str(), "http://ehr.example/");
+        assert_eq!(build("http://127.0.0.1").unwrap().base().as_str(), "http://127.0.0.1/");
+    }
+
+    #[test]
+    fn unencrypted_is_for_this_machine_unless_the_user_says_otherwise() {
+        let base = || BulkClient::builder(Url::parse("http://ehr.example/fhir").unwrap());
+        assert_eq!(base().build().unwrap_err().kind(), ErrorKind::Unencrypted);
+        assert!(base().allow_unencrypted(true).build().is_ok());
+        let origin = Url::parse("http://files.example").unwrap();
+        let client = BulkClient::builder(Url::parse("https://ehr.example").unwrap()).token_origin(origin);
+        assert_eq!(client.build().unwrap_err().kind(), ErrorKind::Unencrypted);
     }
 
     #[test]

@@ -16,18 +16,25 @@ use crate::http::redact;
 pub enum ErrorKind {
     /// The client was asked for something that cannot work; no request was sent.
     Config,
+    /// An address that is not encrypted, and not of this machine; no request was sent to it.
+    Unencrypted,
     /// No connection: the name is unknown, the port is closed, or TLS failed.
     Connect,
     /// The server did not connect, or did not send anything, in the time allowed.
     Timeout,
     /// 401: the server wants a token, or another one.
     Unauthorized,
+    /// The authorization server gives no token: the client, its key or its scopes are not what it expects.
+    TokenRefused,
     /// 403: the token is known but may not do this.
     Forbidden,
     /// 404 or 410, other than of a status URL.
     NotFound,
-    /// 429 after all retries.
+    /// 429 after all retries, other than of a kick-off.
     Throttled,
+    /// The server begins no export now, because others are running: of this client, of the Group, or too many. The
+    /// status it says so with differs. Ask again after [`Error::retry_after`], or delete the export that is in the way.
+    Busy,
     /// Another 4xx: the server does not do what was asked.
     Refused,
     /// 5xx after all retries.
@@ -42,6 +49,10 @@ pub enum ErrorKind {
     StillRunning,
     /// A body ended before its end. Download the file again from its start.
     Truncated,
+    /// The link to a file is no longer good. The manifest, asked for again, may have a new one.
+    LinkExpired,
+    /// What came is no file of resources: a page, an XML document, an OperationOutcome, resources of another type.
+    NotData,
 }
 
 /// An error of the client. Its `Display` says what happened, where, and what to do.
@@ -57,6 +68,8 @@ struct Detail {
     status: Option<u16>,
     attempts: u32,
     elapsed: Duration,
+    retry_after: Option<Duration>,
+    headers: Vec<(&'static str, String)>,
     diagnostics: Option<String>,
     hint: Option<String>,
 }
@@ -92,6 +105,16 @@ impl Error {
         self.0.elapsed
     }
 
+    /// How long the server asked to wait in its last answer.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Headers of the last answer that help to find the request in the server's log, none of which is secret.
+    pub fn response_headers(&self) -> &[(&'static str, String)] {
+        &self.0.headers
+    }
+
     /// The server's own words from its OperationOutcome, at most 500 characters on one line.
     pub fn diagnostics(&self) -> Option<&str> {
         self.0.diagnostics.as_deref()
@@ -112,6 +135,8 @@ impl Error {
             status: None,
             attempts: 0,
             elapsed: Duration::ZERO,
+            retry_after: None,
+            headers: Vec::new(),
             diagnostics: None,
             hint: None,
         }))
@@ -131,6 +156,16 @@ impl Error {
     pub(crate) fn with_attempts(mut self, attempts: u32, elapsed: Duration) -> Self {
         self.0.attempts = attempts;
         self.0.elapsed = elapsed;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
+        self.0.retry_after = pause;
+        self
+    }
+
+    pub(crate) fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
+        self.0.headers = headers;
         self
     }
 

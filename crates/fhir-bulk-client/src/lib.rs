@@ -12,6 +12,7 @@
 //!     level: Level::Group("diabetes".into()),
 //!     types: vec!["Patient".into(), "Observation".into()],
 //!     since: Some("2026-11-01T00:00:00Z".into()),
+//!     ..Default::default()
 //! };
 //! let job = client.kick_off(&request).await?; // save job.status_url: it is the way back to the export
 //! let manifest = client.wait(&job.status_url, |state| eprintln!("{state:?}")).await?;
@@ -44,24 +45,43 @@
 //! `export/` has a file for each step, with a link to its section of the specification; `http/` has retries,
 //! redirects and bodies; `auth/` has the token and who may see it.
 
+mod attachment;
 mod auth;
 mod capability;
+mod check;
 mod client;
+mod dialect;
 mod error;
 mod export;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod group;
 mod http;
+mod lenient;
+mod log;
 mod ndjson;
 mod outcome;
+mod server;
 
-pub use auth::Secret;
+pub use attachment::Attachment;
+pub use auth::{
+    Algorithm, BackendServices, ClientSecret, Credentials, Grant, KeySet, Scopes, Secret, SigningKey,
+    SmartConfiguration,
+};
 pub use capability::Capability;
+pub use check::ServerCheck;
 pub use client::{Builder, BulkClient, checked_base};
+pub use dialect::Dialect;
 pub use error::{Error, ErrorKind};
 pub use export::{
-    Download, DownloadSummary, ExportRequest, KickOff, Level, Link, Manifest, ManifestPages, OutputFile,
-    Page, Progress,
+    AppliedCheck, Contents, Contradiction, Download, DownloadSummary, ExportReport, ExportRequest, FileKey,
+    FileRecord, FolderOptions, JobRecord, KickOff, KickOffMethod, Level, Link, Manifest, ManifestPages,
+    OutputFile, Page, Progress, ResumePoint, Section,
 };
+pub use group::{Group, GroupMember};
 pub use http::redact;
+pub use log::ExportLog;
 pub use ndjson::{FileFacts, Tally};
+pub use server::Quirks;
 /// The type of all URLs here.
 pub use url::Url;

@@ -66,6 +66,16 @@ impl Tally {
         self.byte_count
     }
 
+    /// Lines seen so far that are not empty, with the one that is not ended yet.
+    pub fn line_count(&self) -> u64 {
+        self.line_count
+    }
+
+    /// Whether both have seen the same bytes.
+    pub(crate) fn same_bytes(&self, other: &Self) -> bool {
+        self.byte_count == other.byte_count && self.hash.clone().finalize() == other.hash.clone().finalize()
+    }
+
     /// Ends the count.
     pub fn finish(self) -> FileFacts {
         let digest = self.hash.finalize();

@@ -48,8 +48,23 @@ impl OperationOutcome {
 
     /// The issues in the server's own words, on one line and cut to a length that fits an error.
     pub(crate) fn text(&self) -> String {
+        one_line(&self.words())
+    }
+
+    /// The issues in the server's own words, as long as they are.
+    pub(crate) fn words(&self) -> String {
         let issues: Vec<String> = self.issue.iter().map(Issue::text).collect();
-        one_line(&issues.join("; "))
+        issues.join("; ")
+    }
+
+    /// The severity of each issue.
+    pub(crate) fn severities(&self) -> impl Iterator<Item = &str> {
+        self.issue.iter().map(|issue| issue.severity.as_deref().unwrap_or("unknown"))
+    }
+
+    /// Whether any issue has one of these codes.
+    pub(crate) fn has_code(&self, codes: &[&str]) -> bool {
+        self.issue.iter().any(|issue| issue.code.as_deref().is_some_and(|code| codes.contains(&code)))
     }
 
     /// Whether any issue's code is `transient` or one of the codes below it in the
@@ -57,7 +72,7 @@ impl OperationOutcome {
     pub(crate) fn is_transient(&self) -> bool {
         const TRANSIENT: [&str; 7] =
             ["transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled"];
-        self.issue.iter().any(|issue| issue.code.as_deref().is_some_and(|code| TRANSIENT.contains(&code)))
+        self.has_code(&TRANSIENT)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The data that the server serves: every resource of a folder, changed by folders of changes.
 //!
 //! A dataset is cheap to clone (resources are shared), which is how a change becomes atomic and a job keeps its
-//! snapshot. It holds the folder in memory: it is meant for samples and tests, not for hospitals.
+//! snapshot. Ids, instants and references are in memory, the resources themselves on disk (`line.rs`).
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::deleted::{Deletion, Tombstone, read_deletions};
 use crate::error::{DatasetError, Place};
 use crate::folder::{each_line, ndjson_files};
 use crate::group::Groups;
+use crate::line::Spool;
 use crate::resource::{Key, Resource};
 
 /// The resources of a FHIR server, with what was deleted and the two generated Groups `half` and `rest`.
@@ -52,10 +54,12 @@ impl Dataset {
     /// deletes; a deletion of what is not there does nothing. Every change must be later than the dataset's
     /// `transactionTime`, otherwise clients would never see it. On an error nothing is changed.
     pub fn apply(&mut self, folder: &Path) -> Result<Changes, DatasetError> {
-        let mut upserts = read_resources(folder)?;
-        upserts.retain(|key, (resource, _)| {
-            self.resources.get(key).is_none_or(|present| present.line != resource.line)
-        });
+        let mut upserts = BTreeMap::new();
+        for (key, upsert) in read_resources(folder)? {
+            if !self.holds(&upsert.0).map_err(|source| DatasetError::Spool { source })? {
+                upserts.insert(key, upsert);
+            }
+        }
         let deletions = read_deletions(folder)?;
         self.check_later(&upserts, &deletions)?;
 
@@ -92,6 +96,17 @@ impl Dataset {
         self.resources.values()
     }
 
+    /// The resources of a type in the order of their ids; of Groups the generated ones too.
+    pub(crate) fn of_type(&self, resource_type: &str) -> Vec<&Arc<Resource>> {
+        let mut found: Vec<&Arc<Resource>> =
+            self.resources.values().filter(|resource| resource.key.resource_type == resource_type).collect();
+        if resource_type == "Group" {
+            found.extend(self.groups.all().filter(|group| !self.resources.contains_key(&group.key)));
+            found.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        found
+    }
+
     /// The types of which there are resources.
     pub(crate) fn types(&self) -> BTreeSet<&str> {
         self.resources.keys().map(|key| key.resource_type.as_str()).collect()
@@ -120,6 +135,11 @@ impl Dataset {
             live.or_else(|| Some(&self.tombstones.get(target)?.patients))
         };
         resource.patients.iter().chain(resource.targets.iter().filter_map(of_target).flatten())
+    }
+
+    /// Whether the resource is there already, with the same bytes.
+    fn holds(&self, resource: &Resource) -> io::Result<bool> {
+        self.resources.get(&resource.key).map_or(Ok(false), |present| present.line.same(&resource.line))
     }
 
     fn check_later(
@@ -177,10 +197,12 @@ impl Dataset {
 }
 
 fn read_resources(folder: &Path) -> Result<BTreeMap<Key, (Resource, Place)>, DatasetError> {
+    let unkept = |source| DatasetError::Spool { source };
+    let mut spool = Spool::new().map_err(unkept)?;
     let mut resources = BTreeMap::new();
     for file in ndjson_files(folder)? {
         each_line(&file, |line, place| {
-            let resource = Resource::parse(line, &place)?;
+            let resource = Resource::parse(line, &place, &mut spool)?;
             match resources.entry(resource.key.clone()) {
                 Entry::Occupied(_) => return Err(DatasetError::Duplicate { place }),
                 Entry::Vacant(vacant) => vacant.insert((resource, place)),
@@ -188,5 +210,6 @@ fn read_resources(folder: &Path) -> Result<BTreeMap<Key, (Resource, Place)>, Dat
             Ok(())
         })?;
     }
+    spool.finish().map_err(unkept)?;
     Ok(resources)
 }

@@ -43,7 +43,7 @@ pub(crate) fn read_deletions(folder: &Path) -> Result<Vec<Deletion>, DatasetErro
         return Ok(deletions);
     }
     for file in ndjson_files(&folder)? {
-        each_line(&file, |line, place| read_bundle(&line, &place, &mut deletions))?;
+        each_line(&file, |line, place| read_bundle(line, &place, &mut deletions))?;
     }
     Ok(deletions)
 }
@@ -69,23 +69,24 @@ fn read_bundle(line: &[u8], place: &Place, deletions: &mut Vec<Deletion>) -> Res
     Ok(())
 }
 
-/// The lines of an export's `deleted` files: Bundles of one deletion instant each.
-pub(crate) fn bundles<'a>(deleted: impl Iterator<Item = (&'a Key, DateTime<Utc>)>) -> Vec<Bytes> {
+/// The lines of an export's `deleted` files: Bundles of one deletion instant each. `url` writes a key.
+pub(crate) fn bundles<'a>(
+    deleted: impl Iterator<Item = (&'a Key, DateTime<Utc>)>,
+    url: &dyn Fn(&Key) -> String,
+) -> Vec<Bytes> {
     let mut by_instant: BTreeMap<DateTime<Utc>, Vec<&Key>> = BTreeMap::new();
     for (key, deleted_at) in deleted {
         by_instant.entry(deleted_at).or_default().push(key);
     }
     by_instant
         .iter()
-        .flat_map(|(instant, keys)| keys.chunks(ENTRIES_PER_BUNDLE).map(|keys| bundle(*instant, keys)))
+        .flat_map(|(instant, keys)| keys.chunks(ENTRIES_PER_BUNDLE).map(|keys| bundle(*instant, keys, url)))
         .collect()
 }
 
-fn bundle(deleted_at: DateTime<Utc>, keys: &[&Key]) -> Bytes {
-    let entries: Vec<Value> = keys
-        .iter()
-        .map(|key| json!({"request": {"method": "DELETE", "url": format!("{}/{}", key.resource_type, key.id)}}))
-        .collect();
+fn bundle(deleted_at: DateTime<Utc>, keys: &[&Key], url: &dyn Fn(&Key) -> String) -> Bytes {
+    let entries: Vec<Value> =
+        keys.iter().map(|key| json!({"request": {"method": "DELETE", "url": url(key)}})).collect();
     let bundle = json!({
         "resourceType": "Bundle",
         "meta": {"lastUpdated": format_instant(deleted_at)},

@@ -15,6 +15,12 @@ pub enum DatasetError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The server's own copy of the data could not be written or read.
+    #[error("cannot keep a copy of the data in the folder of temporary files: {source}")]
+    Spool {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// A line is not JSON.
     #[error("{place} is not JSON: {source}")]
     Json {

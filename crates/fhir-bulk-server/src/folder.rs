@@ -1,8 +1,8 @@
-//! Reading `*.ndjson` of a folder, line by line, without copying the lines.
+//! Reading `*.ndjson` of a folder, line by line.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-
-use bytes::Bytes;
 
 use crate::error::{DatasetError, Place};
 
@@ -20,26 +20,24 @@ pub(crate) fn ndjson_files(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> 
     Ok(files)
 }
 
-/// Calls `each` with every line that is not blank. Lines end at `\n` alone: U+2028 may be inside one. The
-/// lines share the memory of the file.
+/// Calls `each` with every line that is not blank. Lines end at `\n` alone: U+2028 may be inside one.
 pub(crate) fn each_line(
     path: &Path,
-    mut each: impl FnMut(Bytes, Place) -> Result<(), DatasetError>,
+    mut each: impl FnMut(&[u8], Place) -> Result<(), DatasetError>,
 ) -> Result<(), DatasetError> {
-    let content =
-        std::fs::read(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
-    let content = Bytes::from(content);
-    let ends = memchr::memchr_iter(b'\n', &content).chain(std::iter::once(content.len()));
-    let mut start = 0;
-    for (index, end) in ends.enumerate() {
-        let mut line = content.slice(start..end);
-        start = end + 1;
-        if line.ends_with(b"\r") {
-            line.truncate(line.len() - 1);
+    let unreadable = |source| DatasetError::Read { path: path.to_owned(), source };
+    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+    let (mut read, mut number) = (Vec::new(), 0);
+    loop {
+        read.clear();
+        if reader.read_until(b'\n', &mut read).map_err(unreadable)? == 0 {
+            return Ok(());
         }
+        number += 1;
+        let line = read.strip_suffix(b"\n").unwrap_or(&read);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         if !line.trim_ascii().is_empty() {
-            each(line, Place { path: path.to_owned(), line: index + 1 })?;
+            each(line, Place { path: path.to_owned(), line: number })?;
         }
     }
-    Ok(())
 }

@@ -6,6 +6,7 @@
 //! what the folder holds. A Group of the data with the same id goes before the generated one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::clock::format_instant;
 use crate::compartment::local_reference;
+use crate::line::Line;
 use crate::resource::{Key, Resource};
 
 /// Ids of the generated Groups, in the order in which patients are dealt out.
@@ -55,6 +57,10 @@ impl Groups {
         }
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values()
+    }
+
     pub(crate) fn get(&self, id: &str) -> Option<&Arc<Resource>> {
         self.resources.get(id)
     }
@@ -66,16 +72,24 @@ impl Groups {
 }
 
 /// The active members of a Group that are patients: `member.inactive` ones do not count.
-pub(crate) fn active_members(group: &Resource) -> BTreeSet<String> {
-    // The line was JSON when the dataset was opened; a Group without members is what is left if it is not.
-    let group: Value = serde_json::from_slice(&group.line).unwrap_or_default();
+pub(crate) fn active_members(group: &Resource) -> io::Result<BTreeSet<String>> {
+    members(group, |member| member["inactive"] != true)
+}
+
+/// All members that are patients, inactive ones too.
+pub(crate) fn all_members(group: &Resource) -> io::Result<BTreeSet<String>> {
+    members(group, |_| true)
+}
+
+fn members(group: &Resource, counts: impl Fn(&&Value) -> bool) -> io::Result<BTreeSet<String>> {
+    let group = group.value()?;
     let members = group["member"].as_array().into_iter().flatten();
-    members
-        .filter(|member| member["inactive"] != true)
+    Ok(members
+        .filter(counts)
         .filter_map(|member| local_reference(member["entity"]["reference"].as_str()?))
         .filter(|(resource_type, _)| *resource_type == "Patient")
         .map(|(_, id)| id.to_owned())
-        .collect()
+        .collect())
 }
 
 fn group(id: &str, members: BTreeSet<String>, changed_at: Option<DateTime<Utc>>) -> Resource {
@@ -98,7 +112,7 @@ fn group(id: &str, members: BTreeSet<String>, changed_at: Option<DateTime<Utc>>)
     Resource {
         key: Key::new("Group", id),
         last_updated: changed_at,
-        line: Bytes::from(group.to_string()),
+        line: Line::from(Bytes::from(group.to_string())),
         patients: members,
         targets: Vec::new(),
     }
@@ -109,7 +123,7 @@ mod tests {
     use super::*;
 
     fn members(groups: &Groups, id: &str) -> Vec<String> {
-        active_members(groups.get(id).unwrap()).into_iter().collect()
+        active_members(groups.get(id).unwrap()).unwrap().into_iter().collect()
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl Outcome {
         Outcome::new(StatusCode::NOT_FOUND, "not-found", diagnostics)
     }
 
+    /// The same issue with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Outcome {
+        Outcome { status, ..self }
+    }
+
     /// The outcome as a line of an `error` file: what was asked for and not done, in a job that succeeded.
     pub(crate) fn warning_line(&self) -> Bytes {
         Bytes::from(self.resource("warning").to_string())
@@ -42,6 +47,14 @@ impl Outcome {
             "resourceType": "OperationOutcome",
             "issue": [{"severity": severity, "code": self.code, "diagnostics": self.diagnostics}],
         })
+    }
+}
+
+/// The data could not be read: nothing that the client can do.
+impl From<std::io::Error> for Outcome {
+    fn from(error: std::io::Error) -> Outcome {
+        tracing::error!(%error, "the data cannot be read");
+        Outcome::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "the data cannot be read")
     }
 }
 

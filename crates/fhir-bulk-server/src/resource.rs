@@ -1,14 +1,15 @@
-//! One resource: its line as it was in the file, and what the server must know of it.
+//! One resource: where its line is, byte for byte as it was in the file, and what the server must know of it.
 
 use std::collections::BTreeSet;
+use std::io;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::clock::parse_instant;
 use crate::compartment::{each_reference, local_reference, patients};
 use crate::error::{DatasetError, Place};
+use crate::line::{Line, Spool};
 
 /// Type and id: the identity of a resource on a server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +30,7 @@ pub(crate) struct Resource {
     pub(crate) key: Key,
     /// `meta.lastUpdated`; a resource without it is in every export with `_since`.
     pub(crate) last_updated: Option<DateTime<Utc>>,
-    pub(crate) line: Bytes,
+    pub(crate) line: Line,
     /// The patients in whose compartment the resource is by its own references.
     pub(crate) patients: BTreeSet<String>,
     /// `Provenance.target`: a Provenance is also where its targets are.
@@ -39,8 +40,8 @@ pub(crate) struct Resource {
 impl Resource {
     /// Reads a line. It must be an object with `resourceType`, `id` and, if there is one, a true
     /// `meta.lastUpdated`.
-    pub(crate) fn parse(line: Bytes, place: &Place) -> Result<Resource, DatasetError> {
-        let value: Value = serde_json::from_slice(&line)
+    pub(crate) fn parse(line: &[u8], place: &Place, spool: &mut Spool) -> Result<Resource, DatasetError> {
+        let value: Value = serde_json::from_slice(line)
             .map_err(|source| DatasetError::Json { place: place.clone(), source })?;
         let wrong = |reason| DatasetError::Content { place: place.clone(), reason };
         let resource_type = value.get("resourceType").and_then(Value::as_str);
@@ -59,8 +60,13 @@ impl Resource {
             last_updated,
             patients: patients(resource_type, id, &value),
             targets: if resource_type == "Provenance" { targets(&value) } else { Vec::new() },
-            line,
+            line: spool.push(line).map_err(|source| DatasetError::Spool { source })?,
         })
+    }
+
+    /// The resource as a tree; its numbers are not those that are written, so this is for looking only.
+    pub(crate) fn value(&self) -> io::Result<Value> {
+        Ok(serde_json::from_slice(&self.line.read()?)?)
     }
 }
 

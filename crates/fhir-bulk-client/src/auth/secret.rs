@@ -6,6 +6,16 @@ use std::fmt;
 ///
 /// It has no `Display`, and its `Debug` prints `[redacted]`, so that it cannot get into a log or an error by being
 /// part of something that is printed. [`Secret::expose`] is the one way to its content, easy to find in a review.
+///
+/// ```compile_fail,E0277
+/// let token = fhir_bulk_client::Secret::new("t0ken");
+/// println!("{token}");
+/// ```
+/// Nor can it get into a file by being part of something that is stored:
+/// ```compile_fail,E0277
+/// let token = fhir_bulk_client::Secret::new("t0ken");
+/// serde_json::to_string(&token);
+/// ```
 #[derive(Clone)]
 pub struct Secret(String);
 

@@ -7,11 +7,11 @@
 //! what the next export has to ask for. Unknown members are ignored; [`Page::raw`](crate::Page::raw) keeps them.
 
 use chrono::{DateTime, FixedOffset};
-use serde::Deserialize;
-use serde::de::{self, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
+use crate::lenient;
 use crate::outcome::OperationOutcome;
 
 /// One page of a manifest. Most servers send a single one.
@@ -21,7 +21,7 @@ pub struct Manifest {
     /// The server's time of the export, as it was written: what the next export sends as `_since`.
     pub transaction_time: String,
     /// Whether the files want the token. A manifest that does not say is taken to say no.
-    #[serde(default, deserialize_with = "lenient_bool")]
+    #[serde(default, deserialize_with = "says_yes")]
     pub requires_access_token: bool,
     /// The kick-off URL as the server recorded it (not in version 4).
     #[serde(default)]
@@ -30,19 +30,19 @@ pub struct Manifest {
     #[serde(default)]
     pub output_organized_by: Option<String>,
     /// The files with resources.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
     pub output: Vec<OutputFile>,
     /// The files with Bundles of what was deleted.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
     pub deleted: Vec<OutputFile>,
     /// The files with OperationOutcomes, by the name of versions 2 and 3. See [`Manifest::outcomes`].
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
     pub error: Vec<OutputFile>,
     /// The files with OperationOutcomes, by the name of version 4. See [`Manifest::outcomes`].
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
     pub outcome: Vec<OutputFile>,
     /// Other manifests that belong to this one; `next` is the following page.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
     pub link: Vec<Link>,
     /// Extensions: an object in versions 2 and 3, an array in version 4.
     #[serde(default)]
@@ -61,10 +61,10 @@ pub struct OutputFile {
     /// parsed alone it is as the server wrote it.
     pub url: String,
     /// How many resources the server says the file has.
-    #[serde(default, deserialize_with = "lenient_count")]
+    #[serde(default, deserialize_with = "lenient::count")]
     pub count: Option<u64>,
     /// How many bytes the server says the file has (version 4); whether compressed or not is not specified.
-    #[serde(default, deserialize_with = "lenient_count")]
+    #[serde(default, deserialize_with = "lenient::count")]
     pub file_size: Option<u64>,
     /// The URL of the file that goes on where this one ends (`organizeOutputBy`).
     #[serde(default)]
@@ -72,6 +72,18 @@ pub struct OutputFile {
     /// Extensions: an object in versions 2 and 3, an array in version 4.
     #[serde(default)]
     pub extension: Option<serde_json::Value>,
+}
+
+/// The part of a manifest that a file is named in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Section {
+    /// Resources.
+    Output,
+    /// Bundles of what was deleted.
+    Deleted,
+    /// OperationOutcomes: `error` or `outcome`.
+    Outcome,
 }
 
 /// A link of a manifest.
@@ -143,43 +155,8 @@ fn is_in_fhirs_form(literal: &str, at: &DateTime<FixedOffset>) -> bool {
         && at.offset().local_minus_utc().abs() <= 14 * 3600
 }
 
-fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-fn lenient_bool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "requiresAccessToken is neither true nor false")]
-    enum Written {
-        Bool(bool),
-        Text(String),
-    }
-    match Option::deserialize(deserializer)? {
-        None => Ok(false),
-        Some(Written::Bool(value)) => Ok(value),
-        Some(Written::Text(text)) => text.to_ascii_lowercase().parse().map_err(|_| {
-            de::Error::custom(format_args!("requiresAccessToken is {text:?}, not true or false"))
-        }),
-    }
-}
-
-fn lenient_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a count or size is no whole number")]
-    enum Written {
-        Number(u64),
-        Text(String),
-    }
-    match Option::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Written::Number(count)) => Ok(Some(count)),
-        Some(Written::Text(text)) => text
-            .parse()
-            .map(Some)
-            .map_err(|_| de::Error::custom(format_args!("{text:?} is not a number of things"))),
-    }
+fn says_yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(lenient::boolean(deserializer)?.unwrap_or(false))
 }
 
 #[cfg(test)]

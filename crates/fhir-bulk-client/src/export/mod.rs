@@ -2,15 +2,33 @@
 //! [specification](https://hl7.org/fhir/uv/bulkdata/export.html): request, kick-off, status, manifest, download, and
 //! cancelling or deleting the job.
 
+mod applied;
+mod busy;
 mod cancel;
+mod continuation;
 mod download;
+mod folder;
+mod inspect;
 mod kickoff;
+mod local_filter;
 mod manifest;
+mod own_jobs;
+mod parameters;
+mod record;
+mod report;
 mod request;
 mod status;
+mod type_filter;
 
-pub use download::{Download, DownloadSummary};
-pub use kickoff::KickOff;
-pub use manifest::{Link, Manifest, OutputFile};
+pub use applied::{AppliedCheck, Contradiction};
+pub use download::{Download, DownloadSummary, ResumePoint};
+pub use folder::FolderOptions;
+pub use inspect::Contents;
+pub use kickoff::{KickOff, KickOffMethod};
+pub use manifest::{Link, Manifest, OutputFile, Section};
+pub(crate) use own_jobs::OwnJobs;
+pub use record::{FileKey, FileRecord, JobRecord};
+pub use report::ExportReport;
+pub(crate) use request::group_id;
 pub use request::{ExportRequest, Level};
 pub use status::{ManifestPages, Page, Progress};

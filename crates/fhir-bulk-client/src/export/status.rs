@@ -12,23 +12,28 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::{EXPIRES, HeaderName};
+use reqwest::header::{EXPIRES, HeaderName, HeaderValue};
 use url::Url;
 
 use super::manifest::{Manifest, OutputFile};
 use crate::client::BulkClient;
+use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
 use crate::http::{Answer, Call, Failure, Retry, redact, retry_after};
-use crate::outcome::one_line;
+use crate::outcome::{OperationOutcome, one_line};
+use crate::server::Quirks;
 
 /// The longest manifest that is read, in bytes of all its pages together.
 const MAX_MANIFEST: usize = 256 * 1024 * 1024;
+
+/// The longest OperationOutcome of a failed job that is read, in bytes.
+const MAX_OUTCOME: usize = 256 * 1024;
 
 /// The longest `X-Progress` that is passed on, in characters: the specification's limit.
 const MAX_PROGRESS: usize = 100;
 
 /// How an export that is not finished yet is getting on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// The server's `X-Progress`: free text, on one line of at most 100 characters.
     pub progress: Option<String>,
@@ -36,6 +41,9 @@ pub struct Progress {
     pub next_poll: Duration,
     /// Time since the waiting began.
     pub elapsed: Duration,
+    /// A page of the manifest that the server gives while it goes on (`allowPartialManifests`): its files are final
+    /// and may be downloaded. The whole manifest has them again.
+    pub partial: Option<Box<Page>>,
 }
 
 /// The whole manifest of an export.
@@ -101,13 +109,30 @@ impl BulkClient {
         status_url: &Url,
         mut on_progress: impl FnMut(&Progress),
     ) -> Result<ManifestPages, Error> {
+        self.own_jobs.waited_for(status_url);
+        let waited = self.wait_for_pages(status_url, &mut on_progress).await;
+        match &waited {
+            Ok(_) => self.own_jobs.finished(status_url),
+            Err(error) if matches!(error.kind(), ErrorKind::JobGone | ErrorKind::JobFailed) => {
+                self.own_jobs.gone(status_url);
+            }
+            Err(_) => {}
+        }
+        waited
+    }
+
+    async fn wait_for_pages(
+        &self,
+        status_url: &Url,
+        on_progress: &mut impl FnMut(&Progress),
+    ) -> Result<ManifestPages, Error> {
         let started = Instant::now();
         let mut pages: Vec<Page> = Vec::new();
         let mut seen = HashSet::new();
         let mut room = MAX_MANIFEST;
         let mut next = Some(status_url.clone());
         while let Some(url) = next {
-            let page = self.poll(&url, room, started, &mut on_progress).await?;
+            let page = self.poll(&url, room, started, on_progress).await?;
             room -= page.raw.len();
             let wrong = |what: &str| Error::new(ErrorKind::Protocol, what).with_url("GET", &url);
             if pages
@@ -139,24 +164,29 @@ impl BulkClient {
         started: Instant,
         on_progress: &mut impl FnMut(&Progress),
     ) -> Result<Page, Error> {
-        let call = Call::get(url.clone(), "application/json");
-        let (mut polls, mut failures) = (0_u32, 0_u32);
+        let mut call = self.with_client_id(Call::get(url.clone(), "application/json"));
+        if self.dialect() >= Dialect::Stu3 {
+            let prefer = HeaderValue::from_static("respond-async, separate-export-status");
+            call = call.with_header("prefer", prefer);
+        }
+        let (mut running, mut failing) = (self.transport.pauses.begin(), self.transport.pauses.begin());
+        let mut failures = 0_u32;
         loop {
             let verdict = match self.transport.once(&call).await {
-                Ok(answer) => read(answer, room).await,
-                Err(failure) => judge(failure),
+                Ok(answer) => self.read(&call, answer, room).await,
+                Err(failure) => judge(failure, self.quirks()),
             };
-            let (asked, progress, earlier) = match verdict {
+            let (pause, progress, partial) = match verdict {
                 Verdict::Done(page) => return Ok(*page),
-                Verdict::Later { pause, progress } => {
+                Verdict::Later { pause, progress, partial } => {
                     failures = 0;
-                    polls += 1;
-                    (pause, progress, polls - 1)
+                    failing = self.transport.pauses.begin();
+                    (running.next(pause), progress, partial)
                 }
                 Verdict::Bear { error, pause } if failures < self.transport.retries => {
                     tracing::warn!(%error, "the status could not be asked; asking again");
                     failures += 1;
-                    (pause, None, failures - 1)
+                    (failing.next(pause), None, None)
                 }
                 Verdict::Bear { error, .. } => {
                     return Err(error.with_attempts(failures + 1, started.elapsed()));
@@ -164,21 +194,14 @@ impl BulkClient {
                 Verdict::Final(error) => return Err(error),
             };
             let elapsed = started.elapsed();
-            let next_poll = self.next_poll(asked, earlier, elapsed, url)?;
-            on_progress(&Progress { progress, next_poll, elapsed });
+            let next_poll = self.next_poll(pause, elapsed, url)?;
+            on_progress(&Progress { progress, next_poll, elapsed, partial });
             tokio::time::sleep(next_poll).await;
         }
     }
 
     /// The pause before the next poll, cut where the longest wait ends.
-    fn next_poll(
-        &self,
-        asked: Option<Duration>,
-        earlier: u32,
-        elapsed: Duration,
-        url: &Url,
-    ) -> Result<Duration, Error> {
-        let pause = self.transport.pauses.next(asked, earlier);
+    fn next_poll(&self, pause: Duration, elapsed: Duration, url: &Url) -> Result<Duration, Error> {
         let Some(max_wait) = self.max_wait else { return Ok(pause) };
         let left = max_wait.saturating_sub(elapsed);
         if left.is_zero() {
@@ -198,6 +221,7 @@ enum Verdict {
     Later {
         pause: Option<Duration>,
         progress: Option<String>,
+        partial: Option<Box<Page>>,
     },
     /// It may pass.
     Bear {
@@ -207,41 +231,76 @@ enum Verdict {
     Final(Error),
 }
 
-/// A success.
-async fn read(answer: Answer, room: usize) -> Verdict {
-    match answer.status {
-        StatusCode::OK => match read_page(answer, room).await {
-            Ok(page) => Verdict::Done(Box::new(page)),
-            Err(error) if matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Timeout) => {
-                Verdict::Bear { error, pause: None }
+impl BulkClient {
+    /// A success of the request. How the job is may be said by a header instead of the status.
+    async fn read(&self, call: &Call, answer: Answer, room: usize) -> Verdict {
+        let status = separate_status(&answer).unwrap_or(answer.status);
+        let (pause, progress) = (retry_after(&answer.headers), progress_text(&answer));
+        match status {
+            StatusCode::OK => match read_page(answer, room).await {
+                Ok(page) => Verdict::Done(Box::new(page)),
+                Err(error) if matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Timeout) => {
+                    Verdict::Bear { error, pause: None }
+                }
+                Err(error) => Verdict::Final(error),
+            },
+            StatusCode::ACCEPTED => {
+                // Anything but a manifest is an outcome or nothing; what it says is in `X-Progress` too.
+                let has_json = answer.body.media_type().is_some_and(|name| name.contains("json"));
+                let page = if has_json { read_page(answer, room).await.ok() } else { None };
+                Verdict::Later { pause, progress, partial: page.map(Box::new) }
             }
-            Err(error) => Verdict::Final(error),
-        },
-        StatusCode::ACCEPTED => {
-            Verdict::Later { pause: retry_after(&answer.headers), progress: progress_text(&answer) }
-        }
-        status => {
-            let error =
-                Error::new(ErrorKind::Protocol, "the status is neither 200 (finished) nor 202 (running)");
-            Verdict::Final(error.with_url("GET", &answer.url).with_status(status.as_u16()))
+            status if status.is_client_error() || status.is_server_error() => {
+                let headers = answer.headers.clone();
+                let body = answer.body.read(MAX_OUTCOME).await.unwrap_or_default();
+                let outcome = OperationOutcome::parse(&body);
+                let words = outcome.as_ref().map(|outcome| self.transport.scrub(&outcome.words()));
+                let mut failure = Failure::status(call, status, headers, outcome);
+                failure.error = failure.error.with_diagnostics(words);
+                judge(failure, self.quirks())
+            }
+            status => {
+                let what = "the status is neither 200 (finished) nor 202 (running)";
+                let error = Error::new(ErrorKind::Protocol, what);
+                Verdict::Final(error.with_url("GET", &answer.url).with_status(status.as_u16()))
+            }
         }
     }
 }
 
+/// The job's status by `X-Export-Status`, if the server says that it separates it from that of the request
+/// ([separate export status](https://hl7.org/fhir/uv/bulkdata/export.html#bulk-data-status-request)).
+fn separate_status(answer: &Answer) -> Option<StatusCode> {
+    let values = answer.headers.get_all(HeaderName::from_static("preference-applied"));
+    let applied = values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .any(|value| value.trim().eq_ignore_ascii_case("separate-export-status"));
+    if !applied {
+        return None;
+    }
+    let text = answer.header(HeaderName::from_static("x-export-status"))?;
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    StatusCode::from_bytes(digits.as_bytes()).ok()
+}
+
 /// Anything but a success.
-fn judge(failure: Failure) -> Verdict {
-    let Failure { error, retry, pause, outcome } = failure;
+fn judge(failure: Failure, quirks: &Quirks) -> Verdict {
+    let Failure { error, retry, pause, outcome, .. } = failure;
     match error.kind() {
-        ErrorKind::Throttled => Verdict::Later { pause, progress: None },
+        ErrorKind::Throttled => Verdict::Later { pause, progress: None, partial: None },
         ErrorKind::NotFound => Verdict::Final(
             error
                 .recast(ErrorKind::JobGone, "the server no longer knows this export")
                 .with_hint("it was deleted or has expired: start a new one"),
         ),
         ErrorKind::Refused | ErrorKind::Server => {
+            let transient = outcome.as_ref().is_some_and(OperationOutcome::is_transient);
+            let says_nothing = quirks.status_500_may_pass && error.status() == Some(500);
             // A server that asks to come back, or calls the fault transient, has not given up the job.
-            let given_up = pause.is_none() && outcome.is_some_and(|outcome| !outcome.is_transient());
-            if retry != Retry::Never && !given_up {
+            let given_up = pause.is_none() && outcome.is_some() && !transient && !says_nothing;
+            if transient || (retry != Retry::Never && !given_up) {
                 return Verdict::Bear { error, pause };
             }
             let error = error.recast(ErrorKind::JobFailed, "the server reports that the export failed");

@@ -6,9 +6,11 @@
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::Version;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use url::Url;
 
+use super::Call;
 use super::gunzip::Gunzip;
 use crate::error::{Error, ErrorKind};
 
@@ -22,15 +24,18 @@ pub(crate) struct Body {
     /// What `Content-Encoding` names, and then what the bytes themselves are.
     declared: Option<Gunzip>,
     sniffed: Gunzip,
+    /// Whether `sniffed` has found gzip.
+    compressed: bool,
     ended: bool,
 }
 
 impl Body {
-    /// The body of `response`, which came from `url`.
+    /// The body of `response` to `call`.
     ///
     /// # Errors
     /// [`ErrorKind::Protocol`] if it has an encoding that was not asked for.
-    pub(crate) fn new(method: &'static str, url: Url, response: Response) -> Result<Self, Error> {
+    pub(crate) fn new(call: &Call, response: Response) -> Result<Self, Error> {
+        let (method, url) = (call.method_name(), call.url.clone());
         let encoding = header(&response, &CONTENT_ENCODING).unwrap_or_default().to_ascii_lowercase();
         let declared = match encoding.as_str() {
             "" | "identity" => None,
@@ -42,8 +47,23 @@ impl Body {
                     .with_status(response.status().as_u16()));
             }
         };
-        let (pending, sniffed) = (Bytes::new(), Gunzip::sniffing());
-        Ok(Self { method, url, response, pending, declared, sniffed, ended: false })
+        let sniffed = if call.sniff { Gunzip::sniffing() } else { Gunzip::Plain };
+        let pending = Bytes::new();
+        Ok(Self { method, url, response, pending, declared, sniffed, compressed: false, ended: false })
+    }
+
+    /// Whether the bytes that were sent are others than those that come out.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.declared.is_some() || self.compressed
+    }
+
+    /// Whether an early end of the body would have been an error: by its length, its chunks, its frames or its trailer.
+    pub(crate) fn end_is_proven(&self) -> bool {
+        let headers = self.response.headers();
+        headers.contains_key(CONTENT_LENGTH)
+            || headers.contains_key(TRANSFER_ENCODING)
+            || self.response.version() > Version::HTTP_11
+            || self.is_decoded()
     }
 
     /// A header of the response, if it is text.
@@ -90,9 +110,15 @@ impl Body {
     }
 
     fn decode(&mut self) -> std::io::Result<Bytes> {
-        let Some(declared) = &mut self.declared else { return self.sniffed.push(&mut self.pending) };
-        let mut inner = declared.push(&mut self.pending)?;
-        drain(&mut self.sniffed, &mut inner)
+        let decoded = match &mut self.declared {
+            None => self.sniffed.push(&mut self.pending),
+            Some(declared) => {
+                let mut inner = declared.push(&mut self.pending)?;
+                drain(&mut self.sniffed, &mut inner)
+            }
+        };
+        self.compressed |= self.sniffed.is_compressed();
+        decoded
     }
 
     fn finish(&mut self) -> std::io::Result<Bytes> {

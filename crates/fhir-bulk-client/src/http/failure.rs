@@ -3,9 +3,12 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 
-use super::transport::Call;
+use super::call::shown_headers;
+use super::{Call, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::OperationOutcome;
 
@@ -27,12 +30,20 @@ pub(crate) struct Failure {
     /// How long the server asks to wait.
     pub pause: Option<Duration>,
     pub outcome: Option<OperationOutcome>,
+    pub headers: HeaderMap,
+    /// The answer's body, as far as it is not too long for an error.
+    pub body: Bytes,
 }
 
 impl Failure {
     /// A failure that asking again does not mend.
     pub(crate) fn fatal(error: Error) -> Self {
-        Self { error, retry: Retry::Never, pause: None, outcome: None }
+        Self::new(error, Retry::Never)
+    }
+
+    fn new(error: Error, retry: Retry) -> Self {
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { error, retry, pause: None, outcome: None, headers, body }
     }
 
     /// No answer came.
@@ -58,19 +69,23 @@ impl Failure {
         if retry == Retry::Always {
             error = error.with_hint("is the server running, and is this its address?");
         }
-        Self { error, retry, pause: None, outcome: None }
+        Self::new(error, retry)
     }
 
     /// An answer came, with a status that is no success.
     pub(crate) fn status(
         call: &Call,
         status: StatusCode,
-        pause: Option<Duration>,
+        headers: HeaderMap,
         outcome: Option<OperationOutcome>,
     ) -> Self {
         let (kind, what, hint) = meaning(status);
-        let mut error =
-            Error::new(kind, what).with_url(call.method_name(), &call.url).with_status(status.as_u16());
+        let pause = retry_after(&headers);
+        let mut error = Error::new(kind, what)
+            .with_url(call.method_name(), &call.url)
+            .with_status(status.as_u16())
+            .with_retry_after(pause)
+            .with_headers(shown_headers(&headers));
         if let Some(hint) = hint {
             error = error.with_hint(hint);
         }
@@ -80,7 +95,7 @@ impl Failure {
             408 | 425 | 500..=599 => Retry::Repeatable,
             _ => Retry::Never,
         };
-        Self { error, retry, pause, outcome }
+        Self { pause, outcome, headers, ..Self::new(error, retry) }
     }
 }
 

@@ -38,6 +38,11 @@ impl Gunzip {
         Self::Undecided(Vec::new())
     }
 
+    /// Whether the bytes are decompressed. A file that has ended is not looked at any more.
+    pub(crate) fn is_compressed(&self) -> bool {
+        matches!(self, Self::Compressed { .. })
+    }
+
     /// Passes on some of `input`: takes what it uses off the front, and returns what comes out, which may be empty.
     ///
     /// # Errors

@@ -2,14 +2,21 @@
 //! in what is shown.
 
 mod body;
+mod call;
+mod encryption;
 mod failure;
 mod gunzip;
 mod redact;
+mod redirect;
 mod retry;
 mod transport;
 
 pub(crate) use body::Body;
+pub(crate) use call::{Answer, Call};
+pub(crate) use encryption::{Encryption, is_loopback};
 pub(crate) use failure::{Failure, Retry, root_cause};
+#[cfg(fuzzing)]
+pub(crate) use gunzip::Gunzip;
 pub use redact::redact;
-pub(crate) use retry::{Pauses, retry_after};
-pub(crate) use transport::{Answer, Call, Transport};
+pub(crate) use retry::{Pauses, date, retry_after};
+pub(crate) use transport::Transport;

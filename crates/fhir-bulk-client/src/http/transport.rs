@@ -1,19 +1,19 @@
 //! One request: sent with the token where that may go, redirected, repeated where that does no harm.
 //!
 //! Redirects are followed here, not by the HTTP library, so that whether the token goes along is decided anew for
-//! every hop by the same rule: the origin of the FHIR base, and no other. A redirect from https to http is refused.
+//! every hop by the same rule ([`Authorizer`]). A token that the server no longer accepts is renewed once.
 
 use std::time::Instant;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use url::Url;
 
-use super::body::{self, Body};
-use super::{Failure, Pauses, Retry, redact, retry_after};
-use crate::auth::Bearer;
+use super::redirect::redirected;
+use super::{Answer, Body, Call, Encryption, Failure, Pauses, Retry, redact};
+use crate::auth::Authorizer;
 use crate::error::{Error, ErrorKind};
-use crate::outcome::OperationOutcome;
+use crate::outcome::{OperationOutcome, one_line};
 
 /// How many redirects one request may take.
 const MAX_REDIRECTS: usize = 5;
@@ -21,53 +21,12 @@ const MAX_REDIRECTS: usize = 5;
 /// The longest body of an error that is read for its OperationOutcome.
 const MAX_ERROR_BODY: usize = 256 * 1024;
 
-/// What to send.
-#[derive(Clone)]
-pub(crate) struct Call {
-    pub method: Method,
-    pub url: Url,
-    pub accept: &'static str,
-    /// `Prefer: respond-async`.
-    pub prefer_async: bool,
-    /// Whether the token is sent if the URL is of its origin.
-    pub authorize: bool,
-    /// Whether sending it twice does the same as once.
-    pub repeatable: bool,
-}
-
-impl Call {
-    /// A `GET` with the token, safe to repeat.
-    pub(crate) fn get(url: Url, accept: &'static str) -> Self {
-        Self { method: Method::GET, url, accept, prefer_async: false, authorize: true, repeatable: true }
-    }
-
-    pub(crate) fn method_name(&self) -> &'static str {
-        if self.method == Method::DELETE { "DELETE" } else { "GET" }
-    }
-}
-
-/// A successful response.
-pub(crate) struct Answer {
-    pub status: StatusCode,
-    /// Where it came from, after redirects.
-    pub url: Url,
-    pub headers: HeaderMap,
-    pub body: Body,
-    /// How many times the request was sent before.
-    pub retries: u32,
-}
-
-impl Answer {
-    /// A header, if it is text.
-    pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
-        Some(self.headers.get(name)?.to_str().ok()?.trim())
-    }
-}
-
 /// Sends requests.
+#[derive(Clone)]
 pub(crate) struct Transport {
     pub http: reqwest::Client,
-    pub bearer: Option<Bearer>,
+    pub encryption: Encryption,
+    pub auth: Option<std::sync::Arc<Authorizer>>,
     /// How often a request is repeated before its error is reported.
     pub retries: u32,
     pub pauses: Pauses,
@@ -79,115 +38,149 @@ impl Transport {
     /// # Errors
     /// The last failure, when the answer is final or `retries` are used up.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, Error> {
+        self.send_unless(call, |_| false).await.map_err(|failure| failure.error)
+    }
+
+    /// Sends `call` like [`Transport::send`], and gives up at a failure that the caller deals with.
+    pub(crate) async fn send_unless(
+        &self,
+        call: &Call,
+        is_the_callers: impl Fn(&Failure) -> bool,
+    ) -> Result<Answer, Failure> {
         let start = Instant::now();
+        let mut backoff = self.pauses.begin();
         let mut retries = 0;
         loop {
-            let failure = match self.once(call).await {
+            let mut failure = match self.once(call).await {
                 Ok(answer) => return Ok(Answer { retries, ..answer }),
                 Err(failure) => failure,
             };
-            let may = failure.retry == Retry::Always || failure.retry == Retry::Repeatable && call.repeatable;
-            if !may || retries == self.retries {
-                return Err(failure.error.with_attempts(retries + 1, start.elapsed()));
+            if is_the_callers(&failure) || !failure.may_repeat(call) || retries == self.retries {
+                failure.error = failure.error.with_attempts(retries + 1, start.elapsed());
+                return Err(failure);
             }
-            let pause = self.pauses.next(failure.pause, retries);
+            let pause = backoff.next(failure.pause);
             tracing::debug!(error = %failure.error, ?pause, "request is repeated");
             tokio::time::sleep(pause).await;
             retries += 1;
         }
     }
 
-    /// Sends `call` once, following redirects.
+    /// Sends `call` once, following redirects, with a new token if the one it has is refused.
     pub(crate) async fn once(&self, call: &Call) -> Result<Answer, Failure> {
         let mut hop = call.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            let response = self.dispatch(&hop).await.map_err(|error| Failure::transport(&hop, &error))?;
+        let (mut redirects, mut renewed) = (0, false);
+        loop {
+            self.encryption.check(&hop.url).map_err(Failure::fatal)?;
+            let authorization = self.authorization(&hop).await.map_err(Failure::fatal)?;
+            let response = self.dispatch(&hop, authorization.as_ref()).await;
+            let response = response.map_err(|error| Failure::transport(&hop, &error))?;
             let status = response.status();
             tracing::debug!(method = %hop.method, url = redact(&hop.url), status = status.as_u16(), "response");
-            match redirect(&hop, status, body::header(&response, &LOCATION)) {
-                Some(target) => hop.url = target.map_err(Failure::fatal)?,
-                None if status.is_success() => {
-                    let headers = response.headers().clone();
-                    let body =
-                        Body::new(hop.method_name(), hop.url.clone(), response).map_err(Failure::fatal)?;
-                    return Ok(Answer { status, url: hop.url, headers, body, retries: 0 });
+            if let Some(next) = redirected(&hop, status, response.headers()).map_err(Failure::fatal)? {
+                redirects += 1;
+                if redirects > MAX_REDIRECTS {
+                    let error =
+                        Error::new(ErrorKind::Protocol, format!("more than {MAX_REDIRECTS} redirects"));
+                    return Err(Failure::fatal(error.with_url(call.method_name(), &call.url)));
                 }
-                None => return Err(self.failure(&hop, response).await),
+                hop = next;
+            } else if status.is_success() {
+                let headers = response.headers().clone();
+                let body = Body::new(&hop, response).map_err(Failure::fatal)?;
+                return Ok(Answer { status, url: hop.url, headers, body, retries: 0 });
+            } else if status == StatusCode::UNAUTHORIZED && !renewed && self.renew(authorization).await? {
+                renewed = true;
+            } else {
+                return Err(self.failure(&hop, response).await);
             }
         }
-        let error = Error::new(ErrorKind::Protocol, format!("more than {MAX_REDIRECTS} redirects"));
-        Err(Failure::fatal(error.with_url(call.method_name(), &call.url)))
     }
 
-    async fn dispatch(&self, call: &Call) -> reqwest::Result<reqwest::Response> {
-        let mut request = self.http.request(call.method.clone(), call.url.clone());
-        request = request.header(ACCEPT, call.accept).header(ACCEPT_ENCODING, "gzip");
-        if call.prefer_async {
-            request = request.header("Prefer", HeaderValue::from_static("respond-async"));
+    /// The `Authorization` that `call` is sent with.
+    async fn authorization(&self, call: &Call) -> Result<Option<HeaderValue>, Error> {
+        match &self.auth {
+            Some(auth) if call.authorize => auth.header_for(&call.url).await,
+            _ => Ok(None),
         }
-        let bearer = self.bearer.as_ref().filter(|_| call.authorize);
-        if let Some(header) = bearer.and_then(|bearer| bearer.header_for(&call.url)) {
-            request = request.header(AUTHORIZATION, header);
+    }
+
+    /// Whether there is another token than the one that was refused.
+    async fn renew(&self, refused: Option<HeaderValue>) -> Result<bool, Failure> {
+        match (&self.auth, refused) {
+            (Some(auth), Some(refused)) => auth.renew(&refused).await.map_err(Failure::fatal),
+            _ => Ok(false),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        call: &Call,
+        authorization: Option<&HeaderValue>,
+    ) -> reqwest::Result<reqwest::Response> {
+        let encoding = if call.gzip { "gzip" } else { "identity" };
+        let mut request = self.http.request(call.method.clone(), call.url.clone());
+        request = request.headers(call.headers.clone());
+        request = request.header(ACCEPT, &*call.accept).header(ACCEPT_ENCODING, encoding);
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some((media_type, body)) = &call.body {
+            request = request.header(CONTENT_TYPE, *media_type).body(body.clone());
         }
         request.send().await
     }
 
     async fn failure(&self, call: &Call, response: reqwest::Response) -> Failure {
-        let status = response.status();
-        let pause = retry_after(response.headers());
-        let outcome = match Body::new(call.method_name(), call.url.clone(), response) {
-            Ok(body) => body.read(MAX_ERROR_BODY).await.ok().and_then(|body| OperationOutcome::parse(&body)),
-            Err(_) => None,
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = match Body::new(call, response) {
+            Ok(body) => body.read(MAX_ERROR_BODY).await.unwrap_or_default(),
+            Err(_) => Default::default(),
         };
-        let words = outcome.as_ref().map(|outcome| self.scrub(outcome.text()));
-        let mut failure = Failure::status(call, status, pause, outcome);
+        let outcome = OperationOutcome::parse(&body);
+        let words = outcome.as_ref().map(|outcome| self.scrub(&outcome.words()));
+        let mut failure = Failure::status(call, status, headers, outcome);
+        failure.body = body;
         failure.error = failure.error.with_diagnostics(words);
         if status == StatusCode::UNAUTHORIZED {
-            failure.error = failure.error.with_hint(match &self.bearer {
-                None => "pass a token (--bearer-token)",
-                Some(_) if !call.authorize => {
-                    "no token was sent, because the manifest says that files want none"
-                }
-                Some(bearer) if bearer.header_for(&call.url).is_none() => {
-                    "the token was not sent, because this is not the FHIR base's origin"
-                }
-                Some(_) => "the token is wrong or has expired: pass a valid one (--bearer-token)",
-            });
+            failure.error = failure.error.with_hint(self.why_unauthorized(call));
         }
         failure
     }
 
-    /// A server's words without the token.
-    pub(crate) fn scrub(&self, words: String) -> String {
-        match &self.bearer {
-            Some(bearer) => bearer.scrub(words),
-            None => words,
+    fn why_unauthorized(&self, call: &Call) -> &'static str {
+        match &self.auth {
+            None => "pass a token (--bearer-token)",
+            Some(_) if !call.authorize => "no token was sent, because the manifest says that files want none",
+            Some(auth) if !auth.may_see(&call.url) => {
+                "the token was not sent, because this is not the FHIR base's origin"
+            }
+            Some(auth) => auth.advice(),
+        }
+    }
+
+    /// A server's words without the token, on one line.
+    pub(crate) fn scrub(&self, words: &str) -> String {
+        match &self.auth {
+            // Before it is cut: half a token would not be found.
+            Some(auth) => one_line(&auth.scrub(words)),
+            None => one_line(words),
         }
     }
 
     /// Whether a request to `url` would carry the token, if there is one.
     pub(crate) fn withholds_token_from(&self, url: &Url) -> bool {
-        self.bearer.as_ref().is_some_and(|bearer| bearer.header_for(url).is_none())
+        self.auth.as_ref().is_some_and(|auth| !auth.may_see(url))
     }
 }
 
-/// Where a response redirects to: none if it does not.
-fn redirect(call: &Call, status: StatusCode, location: Option<String>) -> Option<Result<Url, Error>> {
-    // 303 would turn a DELETE into a GET of something else.
-    let followed = match call.method {
-        Method::DELETE => matches!(status.as_u16(), 307 | 308),
-        _ => matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308),
-    };
-    let location = location.filter(|_| followed)?;
-    let refused = |what: &str| {
-        let error = Error::new(ErrorKind::Protocol, what).with_url(call.method_name(), &call.url);
-        Some(Err(error.with_status(status.as_u16())))
-    };
-    match call.url.join(&location) {
-        Ok(target) if call.url.scheme() == "https" && target.scheme() != "https" => {
-            refused("the server redirects from https to an unencrypted address")
+impl Failure {
+    /// Whether sending `call` again may help and does no harm.
+    pub(crate) fn may_repeat(&self, call: &Call) -> bool {
+        match self.retry {
+            Retry::Always => true,
+            Retry::Repeatable => call.repeatable,
+            Retry::Never => false,
         }
-        Ok(target) => Some(Ok(target)),
-        Err(_) => refused("the server redirects to something that is no URL"),
     }
 }

@@ -14,6 +14,7 @@ async fn a_kick_off_asks_as_the_specification_says() {
         level: Level::Group("g1".into()),
         types: vec!["Patient".into(), "Observation".into()],
         since: Some("2024-01-01T00:00:00+02:00".into()),
+        ..Default::default()
     };
     let client = server.client().user_agent("fhirlake/1").build().unwrap();
     let job = client.kick_off(&request).await.unwrap();
@@ -121,4 +122,24 @@ async fn what_the_server_ignores_is_a_warning() {
     server.on("GET /fhir/$export", [accepted("/poll").outcome("not-supported", "_since is ignored")]);
     let job = server.client().build().unwrap().kick_off(&ExportRequest::default()).await.unwrap();
     assert_eq!(job.warnings, ["the server says: error not-supported: _since is ignored"]);
+}
+
+#[tokio::test]
+async fn types_and_since_arrive_as_they_were_meant() {
+    let server = Server::start().await;
+    server.on("GET /fhir/$export", [accepted("/poll")]);
+    let since = "2024-01-01T00:00:00.123456789+02:00";
+    let types = vec!["Patient".to_owned(), "Observation".to_owned()];
+    let request = ExportRequest { types, since: Some(since.into()), ..Default::default() };
+    let job = server.client().build().unwrap().kick_off(&request).await.unwrap();
+    let arrived = server.url(&server.seen()[0].path_and_query);
+    let pairs: Vec<_> = arrived.query_pairs().into_owned().collect();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let expected = [
+        pair("_outputFormat", "application/fhir+ndjson"),
+        pair("_type", "Patient,Observation"),
+        pair("_since", since),
+    ];
+    assert_eq!(pairs, expected);
+    assert!(job.warnings.is_empty());
 }

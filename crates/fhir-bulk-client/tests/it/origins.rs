@@ -104,3 +104,59 @@ async fn a_status_url_of_another_origin_is_polled_without_the_token_and_warned_o
     assert_eq!(tokens(&elsewhere), [None]);
     insta::assert_snapshot!(stable(job.warnings.join("\n")));
 }
+
+#[tokio::test]
+async fn an_attachment_gets_the_token_only_where_the_user_lets_it() {
+    let (server, elsewhere) = (Server::start().await, Server::start().await);
+    let pdf = || Reply::status(200).header("content-type", "application/pdf").body("%PDF");
+    server.on("GET /fhir/Binary/1", [pdf()]);
+    elsewhere.on("GET /scan", [pdf()]);
+    let url = elsewhere.url("/scan");
+    let get = async |client: BulkClient, url: fhir_bulk_client::Url| {
+        let pdf = Some("application/pdf");
+        client.attachment(&url, pdf, true, 1_000).await.unwrap()
+    };
+    let attachment = get(with_token(&server), server.url("/fhir/Binary/1")).await;
+    assert_eq!(
+        (attachment.content_type.as_deref(), &attachment.bytes[..]),
+        (Some("application/pdf"), &b"%PDF"[..])
+    );
+    assert_eq!(tokens(&server), [Some("Bearer t0ken".to_owned())]);
+    get(with_token(&server), url.clone()).await;
+    let client =
+        server.client().bearer_token(Secret::new("t0ken")).token_origin(url.clone()).build().unwrap();
+    get(client, url).await;
+    assert_eq!(tokens(&elsewhere), [None, Some("Bearer t0ken".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_attachment_that_is_wrapped_or_compressed_comes_as_it_is() {
+    let server = Server::start().await;
+    let binary = r#"{"resourceType":"Binary","contentType":"text/plain","data":"aGVs\nbG8="}"#;
+    let gzip = [0x1f, 0x8b, 8, 0, 1, 2, 3];
+    server
+        .on("GET /a", [Reply::status(200).header("content-type", "application/fhir+json").body(binary)])
+        .on("GET /b", [Reply::status(200).header("content-type", "application/gzip").body(gzip.to_vec())]);
+    let client = server.client().build().unwrap();
+    let attachment = client.attachment(&server.url("/a"), None, false, 1_000).await.unwrap();
+    assert_eq!(
+        (attachment.content_type.as_deref(), &attachment.bytes[..]),
+        (Some("text/plain"), &b"hello"[..])
+    );
+    let attachment = client.attachment(&server.url("/b"), None, false, 1_000).await.unwrap();
+    assert_eq!(attachment.bytes[..], gzip);
+    assert!(client.attachment(&server.url("/b"), None, false, 3).await.is_err());
+}
+
+#[tokio::test]
+async fn a_redirect_that_comes_back_to_the_base_has_lost_the_token() {
+    let (server, elsewhere) = (Server::start().await, Server::start().await);
+    let there = elsewhere.url("/hop").to_string();
+    server
+        .on("GET /file", [Reply::status(307).header("location", there)])
+        .on("GET /back", [Reply::status(200)]);
+    elsewhere.on("GET /hop", [Reply::status(307).header("location", server.url("/back").to_string())]);
+    with_token(&server).download(&file(server.url("/file")), true).await.unwrap();
+    assert_eq!(tokens(&server), [Some("Bearer t0ken".to_owned()), None]);
+    assert_eq!(tokens(&elsewhere), [None]);
+}

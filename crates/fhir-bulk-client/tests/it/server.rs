@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
 use bytes::Bytes;
 use fhir_bulk_client::{Builder, BulkClient, Url};
@@ -16,6 +17,7 @@ pub struct Seen {
     pub method: String,
     pub path_and_query: String,
     pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
 impl Seen {
@@ -139,8 +141,11 @@ impl Server {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         let app = axum::Router::new().fallback(move |request: Request| {
-            let reply = answer(&shared, &request);
+            let shared = Arc::clone(&shared);
             async move {
+                let (parts, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+                let reply = answer(&shared, &parts, body);
                 if reply.end == End::Never {
                     std::future::pending::<()>().await;
                 }
@@ -178,14 +183,15 @@ pub fn client(base: Url) -> Builder {
     BulkClient::builder(base).min_interval(pause).max_poll_interval(2 * pause).retries(2)
 }
 
-fn answer(state: &Mutex<State>, request: &Request) -> Reply {
+fn answer(state: &Mutex<State>, request: &Parts, body: Bytes) -> Reply {
     let mut state = state.lock().unwrap();
     state.seen.push(Seen {
-        method: request.method().to_string(),
-        path_and_query: request.uri().path_and_query().unwrap().to_string(),
-        headers: request.headers().clone(),
+        method: request.method.to_string(),
+        path_and_query: request.uri.path_and_query().unwrap().to_string(),
+        headers: request.headers.clone(),
+        body,
     });
-    match state.replies.get_mut(&format!("{} {}", request.method(), request.uri().path())) {
+    match state.replies.get_mut(&format!("{} {}", request.method, request.uri.path())) {
         Some(replies) if replies.len() > 1 => replies.pop_front().unwrap(),
         Some(replies) => replies[0].clone(),
         None => Reply::status(404).outcome("not-found", "not told to the scripted server"),

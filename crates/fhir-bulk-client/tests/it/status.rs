@@ -94,7 +94,8 @@ async fn without_retry_after_the_interval_grows() {
     let mut pauses = Vec::new();
     let client = server.client().max_poll_interval(Duration::from_millis(8)).build().unwrap();
     client.wait(&server.url("/poll"), |state| pauses.push(state.next_poll.as_millis())).await.unwrap();
-    assert_eq!(pauses, [2, 4, 8, 8]);
+    // Each step has up to as much again of jitter.
+    assert!((2..=4).contains(&pauses[0]) && (4..=8).contains(&pauses[3]), "{pauses:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The bearer token (RFC 6750) of all routes but `metadata`.
+//! Who may pass: a bearer token (RFC 6750), HTTP Basic (RFC 7617), a signed link.
 
 use std::sync::Arc;
 
@@ -6,38 +6,71 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use headers::HeaderMapExt;
+use headers::authorization::{Authorization, Basic, Bearer};
 
+use crate::auth::{Grant, same};
 use crate::outcome::Outcome;
 use crate::state::ServerState;
 
-/// Lets a request pass that bears the configured token, or every request if none is configured.
+/// Lets an authorised request pass, with what it may read, or every request if the server is open.
 pub(super) async fn require_token(
     State(state): State<Arc<ServerState>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(expected) = &state.options.bearer_token else { return next.run(request).await };
-    match bearer(request.headers()) {
-        Some(token) if same(token.as_bytes(), expected.as_bytes()) => next.run(request).await,
-        Some(_) => {
-            unauthorized(r#"Bearer realm="fhir", error="invalid_token""#, "the bearer token is not valid")
+    match authorise(&state, request.headers()) {
+        Ok(grant) => {
+            request.extensions_mut().insert(grant);
+            next.run(request).await
         }
-        None => unauthorized(r#"Bearer realm="fhir""#, "the request needs a bearer token"),
+        Err(refusal) => *refusal,
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+/// The same for files; where links are signed, the file itself looks at the signature.
+pub(super) async fn require_token_or_link(
+    state: State<Arc<ServerState>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if state.options.link_lifetime.is_some() {
+        return next.run(request).await;
+    }
+    require_token(state, request, next).await
 }
 
-/// Compares in a time that does not tell where the first difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+fn authorise(state: &ServerState, headers: &HeaderMap) -> Result<Grant, Box<Response>> {
+    if !state.options.guarded() {
+        return Ok(Grant::default());
+    }
+    if let Some(Authorization(basic)) = headers.typed_get::<Authorization<Basic>>() {
+        let user = state.options.basic.as_ref();
+        let known = user.is_some_and(|user| {
+            same(user.user.as_bytes(), basic.username().as_bytes())
+                && same(user.password.as_bytes(), basic.password().as_bytes())
+        });
+        let refusal = || unauthorized(r#"Basic realm="fhir""#, "user or password is not valid");
+        return if known { Ok(Grant::default()) } else { Err(refusal()) };
+    }
+    let Some(Authorization(bearer)) = headers.typed_get::<Authorization<Bearer>>() else {
+        let only_basic = state.options.basic.is_some()
+            && state.options.bearer_token.is_none()
+            && state.options.clients.is_empty();
+        let challenge = if only_basic { r#"Basic realm="fhir""# } else { r#"Bearer realm="fhir""# };
+        return Err(unauthorized(challenge, "the request needs authorisation"));
+    };
+    let fixed = state.options.bearer_token.as_ref();
+    if fixed.is_some_and(|expected| same(expected.as_bytes(), bearer.token().as_bytes())) {
+        return Ok(Grant::default());
+    }
+    state.tokens.grant(bearer.token()).ok_or_else(|| {
+        unauthorized(r#"Bearer realm="fhir", error="invalid_token""#, "the bearer token is not valid")
+    })
 }
 
-fn unauthorized(challenge: &'static str, diagnostics: &str) -> Response {
+fn unauthorized(challenge: &'static str, diagnostics: &str) -> Box<Response> {
     let mut response = Outcome::new(StatusCode::UNAUTHORIZED, "login", diagnostics).into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    response
+    Box::new(response)
 }

@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fhir_bulk_server::{BulkServer, Dataset, ServerOptions};
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
 thread_local! {
     // A client reads the certificates of the machine when it is made; each test has a thread of its own.
     static CLIENT: Client = Client::builder().no_proxy().build().unwrap();
+    static RAW: Client = Client::builder().no_proxy().no_gzip().redirect(Policy::none()).build().unwrap();
 }
 
 pub fn client() -> Client {
     CLIENT.with(Client::clone)
+}
+
+/// A client that neither unpacks nor follows redirects.
+pub fn raw() -> Client {
+    RAW.with(Client::clone)
 }
 
 /// No waiting between polls.
@@ -85,9 +92,13 @@ pub struct Export {
 
 /// From kick-off to files.
 pub async fn export(server: &BulkServer, path: &str) -> Export {
-    let manifest = manifest(&status_url(&kick_off(server, path).await)).await;
+    export_of(&manifest(&status_url(&kick_off(server, path).await)).await).await
+}
+
+/// The files of a manifest.
+pub async fn export_of(manifest: &Value) -> Export {
     let mut output = Vec::new();
-    for (resource_type, lines) in lines(&manifest, "output").await {
+    for (resource_type, lines) in lines(manifest, "output").await {
         for line in lines {
             let resource: Value = serde_json::from_str(&line).unwrap();
             assert_eq!(resource["resourceType"], *resource_type);
@@ -95,7 +106,7 @@ pub async fn export(server: &BulkServer, path: &str) -> Export {
         }
     }
     let mut deleted = Vec::new();
-    for line in lines(&manifest, "deleted").await.remove("Bundle").unwrap_or_default() {
+    for line in lines(manifest, "deleted").await.remove("Bundle").unwrap_or_default() {
         let bundle: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(bundle["type"], "transaction");
         for entry in bundle["entry"].as_array().unwrap() {

@@ -88,3 +88,15 @@ fn applying_the_same_folder_twice_changes_nothing_the_second_time() {
     dataset.apply(&folder("changes")).unwrap();
     assert_eq!(dataset.apply(&folder("changes")).unwrap(), Default::default());
 }
+
+#[tokio::test]
+async fn a_file_that_is_overwritten_later_does_not_reach_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("Basic.ndjson");
+    std::fs::write(&file, "{\"resourceType\":\"Basic\",\"id\":\"b\",\"language\":\"de\"}\n").unwrap();
+    let dataset = Dataset::open(folder.path()).unwrap();
+    let server = fhir_bulk_server::BulkServer::start(dataset, Default::default()).await.unwrap();
+    std::fs::write(&file, "x").unwrap();
+    let read = crate::client::get(&server, "Basic/b").send().await.unwrap().text().await.unwrap();
+    assert!(read.contains("\"language\":\"de\""));
+}

@@ -6,9 +6,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what is shared by tests may fail them")]
 
+mod auth;
 mod client;
 mod dataset;
+mod fault_file;
+mod fault_kick_off;
+mod fault_manifest;
+mod fault_status;
+mod files;
 mod flow;
 mod incremental;
 mod level;
+mod parameters;
+mod quirk;
 mod refusal;
+mod search;

@@ -22,8 +22,16 @@ async fn a_kick_off_without_respond_async_is_refused() {
 async fn what_is_not_supported_is_refused_with_its_name() {
     let server = start(options()).await;
     for (query, code) in [
-        ("_typeFilter=Observation%3Fstatus%3Dfinal", "not-supported"),
-        ("_elements=id", "not-supported"),
+        ("_typeFilter=Observation%3Fbogus%3Dfinal", "not-supported"),
+        ("_typeFilter=Observation", "not-supported"),
+        ("_typeFilter=Bogus%3F_id%3D1", "value"),
+        ("_elements=name.family", "value"),
+        ("_until=2026-01-01", "value"),
+        ("patient=Patient%2Fp1", "not-supported"),
+        ("includeAssociatedData=_custom", "not-supported"),
+        ("organizeOutputBy=Encounter", "not-supported"),
+        ("allowPartialManifests=perhaps", "value"),
+        ("_anonymizationConfig=x", "not-supported"),
         ("_outputFormat=text%2Fcsv", "not-supported"),
         ("_type=Patient,Bogus", "value"),
         ("_since=2026-01-01", "value"),
@@ -45,13 +53,13 @@ async fn the_three_names_of_ndjson_are_accepted() {
 #[tokio::test]
 async fn a_lenient_client_gets_its_export_and_a_warning_for_each_parameter_left_out() {
     let server = start(options()).await;
-    let request = get(&server, "$export?_elements=id&_type=Patient,Bogus");
+    let request = get(&server, "$export?_bogus=id&_type=Patient,Bogus");
     let response = request.header("Prefer", "respond-async, handling=lenient").send().await.unwrap();
     let manifest = manifest(&status_url(&response)).await;
     assert_eq!(lines(&manifest, "output").await["Patient"].len(), 2);
     let warnings = lines(&manifest, "error").await.remove("OperationOutcome").unwrap();
     assert_eq!(warnings.len(), 2);
-    for (warning, named) in warnings.iter().zip(["_elements", "Bogus"]) {
+    for (warning, named) in warnings.iter().zip(["_bogus", "Bogus"]) {
         let outcome: Value = serde_json::from_str(warning).unwrap();
         assert_eq!(outcome["issue"][0]["severity"], "warning");
         assert!(outcome["issue"][0]["diagnostics"].as_str().unwrap().contains(named));
@@ -62,7 +70,7 @@ async fn a_lenient_client_gets_its_export_and_a_warning_for_each_parameter_left_
 async fn what_is_not_there_is_not_found() {
     let server = start(options()).await;
     for path in
-        ["Group/nobody/$export", "Patient/p9", "Group/nobody", "$export-status/1", "Patient", "x/y/z", ""]
+        ["Group/nobody/$export", "Patient/p9", "Group/nobody", "$export-status/1", "Bogus", "x/y/z", ""]
     {
         let response = kick_off(&server, path).await;
         assert_eq!(response.status(), 404, "{path}");
@@ -81,7 +89,7 @@ async fn a_path_that_is_not_utf_8_is_refused() {
 #[tokio::test]
 async fn another_method_is_refused() {
     let server = start(options()).await;
-    let response = client().post(format!("{}/$export", server.base_url())).send().await.unwrap();
+    let response = client().put(format!("{}/$export", server.base_url())).send().await.unwrap();
     assert_eq!(response.status(), 405);
     assert_eq!(issue_code(response).await, "not-supported");
 }
