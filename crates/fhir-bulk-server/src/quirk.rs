@@ -137,6 +137,7 @@ impl Quirk {
                 Fault::RefuseJoinedFilter,
                 Fault::NoRequest,
                 Fault::OutcomeKey,
+                Fault::BallotMembers,
                 Fault::NoSectionType,
                 Fault::ExtensionArray,
                 Fault::MetadataTwoVersions,

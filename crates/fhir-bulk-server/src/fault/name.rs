@@ -64,6 +64,10 @@ faults! {
     TokenWithoutExpiry "token-without-expiry" "RFC 6749, section 5.1: expires_in is recommended only",
     /// `expires_in` is a string.
     TokenExpiryString "token-expiry-string" "servers that write every value as a string",
+    /// `expires_in` is 0, though the token lives as long as ever.
+    TokenExpiryZero "token-expiry-zero" "servers that do not know how long their tokens live",
+    /// `token_type` is `Bearer`, with a capital.
+    TokenTypeCapital "token-type-capital" "SMART App Launch 2.2: its own example; RFC 6749: case does not matter",
     /// Every token lives one second.
     TokenShort "token-short" "SMART Backend Services: expires_in should not exceed 300 seconds, an export takes longer",
     /// `Patient` alone is granted of all types.
@@ -207,6 +211,8 @@ faults! {
     PollTooSoon "poll-too-soon" "athenahealth: vendor documentation; Bulk Data 3.0.0, status",
     /// The status has no `Expires`.
     NoExpires "no-expires" "Bulk Data 3.0.0: Expires is recommended only",
+    /// The status expires in five seconds, by its `Expires`.
+    ExpiresSoon "expires-soon" "HAPI: files expire after two hours",
     /// The job never completes.
     NeverComplete "never-complete" "Microsoft: fhir-server #3425; LinuxForHealth #2419",
     /// The status of a running job is 200 with a body that says so.
@@ -251,6 +257,8 @@ faults! {
     NoRequest "no-request" "Bulk Data 4.0.0-ballot",
     /// `error` is called `outcome`.
     OutcomeKey "outcome-key" "Bulk Data 4.0.0-ballot",
+    /// The manifest has `manifestType` and `outputFormat`, its files have `fileSize`.
+    BallotMembers "ballot-members" "Bulk Data 4.0.0-ballot, BulkDataManifest",
     /// `deleted` and `error` entries have no `type`.
     NoSectionType "no-section-type" "Bulk Data 4.0.0-ballot",
     /// `extension` is an object keyed by name, in the manifest and its entries.

@@ -81,6 +81,13 @@ pub(crate) struct Job {
     index: HashMap<String, usize>,
 }
 
+impl JobFile {
+    /// The length in bytes, with the end of each line.
+    pub(crate) fn byte_length(&self) -> usize {
+        self.lines.iter().map(|line| line.len() + 1).sum()
+    }
+}
+
 impl Job {
     /// Chooses what the kick-off asks for out of this snapshot.
     pub(crate) fn new(dataset: &Dataset, plan: &Plan<'_>, request: String, scope: String) -> io::Result<Job> {
@@ -145,9 +152,9 @@ impl Job {
         last.replace(Instant::now()).is_some_and(|last| last.elapsed() < wait)
     }
 
-    /// How many status requests there were.
-    pub(crate) fn polls(&self) -> u32 {
-        self.polls.load(Ordering::Relaxed)
+    /// Whether nobody was told yet that the job has ended, after so many rounds of waiting.
+    pub(crate) fn is_running(&self, rounds: u32) -> bool {
+        self.failure.is_none() && self.polls.load(Ordering::Relaxed) <= rounds
     }
 
     pub(crate) fn file(&self, name: &str) -> Option<&Arc<JobFile>> {

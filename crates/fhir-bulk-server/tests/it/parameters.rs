@@ -237,8 +237,11 @@ async fn jobs_beyond_the_limit_wait() {
     assert_eq!(second.status(), 429);
     assert_eq!(header(&second, "retry-after"), "3");
     manifest(&status).await;
+    server.add_fault(Fault::LateRefusal);
+    assert_eq!(kick_off(&server, "$export?_typeFilter=Observation%3Fbogus%3D1").await.status(), 202);
+    // A job that has failed is not in progress.
     assert_eq!(kick_off(&server, "$export").await.status(), 202);
-    assert_eq!(server.requests_of(Step::KickOff).len(), 3);
+    assert_eq!(server.requests_of(Step::KickOff).len(), 4);
 }
 
 #[tokio::test]
