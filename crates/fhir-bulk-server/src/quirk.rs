@@ -68,6 +68,7 @@ impl Quirk {
                 Fault::OneJob,
                 Fault::NeedClientHeader,
                 Fault::IgnoreSince,
+                Fault::NoLastUpdated,
                 Fault::RefuseBareComma,
             ],
             Quirk::OracleHealth => &[

@@ -179,6 +179,10 @@ faults! {
     IncludeReferenced "include-referenced" "HAPI 8.8",
     /// A system export holds SearchParameter resources of the server's own.
     OwnSearchParameters "own-search-parameters" "Helios 0.2.7",
+    /// No resource has `meta.lastUpdated`.
+    NoLastUpdated "no-last-updated" "Epic: smart-fetch documentation",
+    /// References are absolute, below the server's own base.
+    AbsoluteReferences "absolute-references" "Bulk Data 3.0.0: references are relative or absolute",
     /// Every resource is tagged as REDACTED.
     RedactedTag "redacted-tag" "FHIR R4, security labels: what was removed for security is not complete either",
     /// URLs of deletions are absolute.

@@ -55,6 +55,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) level: &'a Level,
     pub(crate) kick_off: &'a KickOff,
     pub(crate) rows_per_file: usize,
+    /// The FHIR base, without a slash at its end.
+    pub(crate) base: &'a str,
     /// Whether a fault strikes the kick-off.
     pub(crate) strikes: &'a dyn Fn(Fault) -> bool,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
@@ -25,6 +25,9 @@ const FLUSHED: Duration = Duration::from_millis(50);
 
 /// How long a body that stalls is silent before its connection breaks.
 const STALLED: Duration = Duration::from_secs(60);
+
+/// How many bytes the body of a kick-off has at most.
+const LONGEST_BODY: usize = 2 * 1024 * 1024;
 
 /// Marks the requests of the second listener.
 #[derive(Debug, Clone, Copy)]
@@ -97,9 +100,21 @@ pub(super) async fn layer(
         method: request.method().clone(),
         uri: uri.clone(),
         headers,
+        body: Bytes::new(),
         other_origin,
         status: StatusCode::OK,
     };
+    if step == Step::KickOff && seen.method == Method::POST {
+        let (parts, body) = request.into_parts();
+        match axum::body::to_bytes(body, LONGEST_BODY).await {
+            Ok(body) => seen.body = body,
+            Err(_) => {
+                let text = "the body is longer than the server reads, or broke off";
+                return Outcome::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text).into_response();
+            }
+        }
+        request = Request::from_parts(parts, Body::from(seen.body.clone()));
+    }
     if step == Step::File && state.faults.strikes(Fault::NoGzip, &uri) {
         request.headers_mut().remove(header::ACCEPT_ENCODING);
     }

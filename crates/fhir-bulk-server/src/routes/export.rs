@@ -96,6 +96,7 @@ fn kick_off(
                 level: &level,
                 kick_off: &kick_off,
                 rows_per_file: state.options.rows_per_file,
+                base: state.base_url().as_str().trim_end_matches('/'),
                 strikes: &strikes,
             };
             Job::new(&dataset, &plan, url, scope.to_owned())?
