@@ -174,7 +174,7 @@ faults! {
     /// Inactive members of a Group are exported too.
     InactiveMembers "inactive-members" "Microsoft: fhir-server #1203",
     /// A Group that has not changed since `_since` exports nothing.
-    OldGroupEmpty "old-group-empty" "AWS FHIR Works: fhir-works-on-aws #437; icanbwell: fhir-server #2292",
+    OldGroupEmpty "old-group-empty" "AWS FHIR Works #437; icanbwell #2292",
     /// Patient and Group exports hold every Practitioner and Organization too.
     IncludeReferenced "include-referenced" "HAPI 8.8",
     /// A system export holds SearchParameter resources of the server's own.
@@ -212,7 +212,7 @@ faults! {
     /// The job is lost: its status is 404 from now on.
     JobLost "job-lost" "servers that restart or expire jobs early",
     /// A poll that comes before the last Retry-After has passed answers 429.
-    PollTooSoon "poll-too-soon" "athenahealth: vendor documentation; Bulk Data 3.0.0, status",
+    PollTooSoon "poll-too-soon" "athenahealth, by a page of others: one poll a minute; Bulk Data 3.0.0, status",
     /// The status has no `Expires`.
     NoExpires "no-expires" "Bulk Data 3.0.0: Expires is recommended only",
     /// The status expires in five seconds, by its `Expires`.
@@ -228,7 +228,7 @@ faults! {
     /// Every Retry-After is an HTTP-date.
     RetryAfterDate "retry-after-date" "RFC 9110, section 10.2.3; bulk-data-client reads the day as seconds",
     /// Every Retry-After is an instant in epoch milliseconds.
-    RetryAfterMillis "retry-after-millis" "servers that write a clock into it",
+    RetryAfterMillis "retry-after-millis" "no server is known for it: neither seconds nor a date",
     /// Every Retry-After is 120.
     RetryAfter120 "retry-after-120" "HAPI 8.8 and Helios 0.2.7",
     /// Every Retry-After is five hours.
@@ -320,9 +320,9 @@ faults! {
     /// A file answers 403: its link has expired.
     File403 "file-403" "object stores whose signed URLs have expired",
     /// A file answers 404.
-    File404 "file-404" "HAPI: files expire after two hours",
+    File404 "file-404" "HAPI: files expire after two hours, fhir-data-pipes #1082",
     /// A file answers 410.
-    File410 "file-410" "HAPI: fhir-data-pipes #845",
+    File410 "file-410" "HAPI: files expire after two hours, fhir-data-pipes #1082",
     /// A file is a login page with status 200.
     FileHtml "file-html" "gateways before real servers",
     /// A file is a single OperationOutcome with status 200.
@@ -378,7 +378,7 @@ faults! {
     /// Blank lines are between the lines.
     BlankLines "blank-lines" "bulk-data-client and Inferno skip them",
     /// The file begins with a byte order mark.
-    Bom "bom" "exports made on Windows",
+    Bom "bom" "no server is known for it: text files of Windows begin so",
     /// Lines end with CRLF.
     Crlf "crlf" "NDJSON: a carriage return is white space",
     /// The first line comes twice in the file.
@@ -400,7 +400,7 @@ faults! {
     /// A search's `total` is missing.
     NoTotal "no-total" "FHIR R4: Bundle.total is optional",
     /// The further pages of a search answer 410.
-    SearchPage410 "search-page-410" "HAPI: fhir-data-pipes #845",
+    SearchPage410 "search-page-410" "HAPI: search pages expire, #845",
     /// A read of a resource answers 403.
     Read403 "read-403" "scopes that allow the export alone",
 }
