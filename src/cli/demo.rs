@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use fhir_bulk_client::{BulkClient, Level};
+use fhir_bulk_client::BulkClient;
 use fhir_bulk_server::{BulkServer, Dataset, ServerOptions};
 
 use super::progress::Shown;
@@ -12,7 +12,7 @@ use super::{Done, print, report};
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::lake::identity::Identity;
-use crate::pipeline::{self, ExportOptions, Report, Settings, Since};
+use crate::pipeline::{self, ExportOptions, Report};
 use crate::query::{Format, Pin, Session, format};
 
 /// Synthetic patients by Synthea, and the same server's data some weeks later: see `sample/README.md`.
@@ -90,17 +90,10 @@ fn next_commands(lake: &str) -> [String; 3] {
 }
 
 async fn export(server: &BulkServer, lake: &str) -> anyhow::Result<Report> {
-    let client = BulkClient::builder(server.base_url()).build().map_err(Error::from)?;
+    let mut client = BulkClient::builder(server.base_url()).build().map_err(Error::from)?;
     let identity = Identity::of_server(server.base_url(), Some("demo".to_owned())).as_demo();
-    let options = ExportOptions {
-        level: Level::System,
-        types: Vec::new(),
-        since: Since::Watermark,
-        fhir_version: None,
-        parallel: 4,
-        settings: Settings::default(),
-    };
-    let mut reports = pipeline::export(lake, &identity, &client, &options, &Shown::default()).await?;
+    let options = ExportOptions::default();
+    let mut reports = pipeline::export(lake, &identity, &mut client, &options, &Shown::default()).await?;
     let report = reports.pop().context("the export has no run")?;
     for warning in &report.warnings {
         print::note(&format!("warning: {warning}"));

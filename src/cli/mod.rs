@@ -2,10 +2,13 @@
 //!
 //! Data go to stdout, everything else to stderr.
 
+mod check;
 mod configured;
 mod demo;
 mod export;
+mod groups;
 mod ingest;
+mod keys;
 mod options;
 mod print;
 mod progress;
@@ -14,6 +17,7 @@ mod query;
 mod raw;
 mod rebuild;
 mod report;
+mod server;
 mod status;
 mod views;
 
@@ -57,7 +61,10 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
-    Export(export::Export),
+    Export(Box<export::Export>),
+    Check(Box<check::Check>),
+    Groups(groups::Groups),
+    Keys(keys::Keys),
     Ingest(ingest::Ingest),
     Query(query::Query),
     Quarantine(quarantine::Quarantine),
@@ -114,6 +121,9 @@ async fn run(command: Command, config: &Config) -> anyhow::Result<Done> {
     match command {
         Command::Demo(command) => command.run().await,
         Command::Export(command) => command.run(config).await,
+        Command::Check(command) => command.run().await,
+        Command::Groups(command) => command.run().await,
+        Command::Keys(command) => command.run().await,
         Command::Ingest(command) => command.run(config).await,
         Command::Query(command) => command.run().await,
         Command::Quarantine(command) => command.run(config).await,

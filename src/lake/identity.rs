@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fhir_arrow::TableSchema;
+use fhir_bulk_client::Grant;
 use fhir_definitions::{Definitions, FhirVersion};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -102,6 +103,19 @@ impl Identity {
         }
     }
 
+    /// The identity that an authorization server knows.
+    pub fn with_grant(self, grant: Option<&Grant>) -> Self {
+        match grant {
+            Some(grant) => Self { scopes: grant.scopes().iter().map(str::to_owned).collect(), ..self },
+            None => self,
+        }
+    }
+
+    /// The identity of a client.
+    pub fn of_client(self, client_id: Option<String>) -> Self {
+        Self { client_id, ..self }
+    }
+
     /// The identity with tables that are made as configured.
     pub fn with_tables(self, tables: &BTreeMap<String, TableConfig>) -> Self {
         Self { tables: tables.clone(), ..self }
@@ -198,13 +212,28 @@ impl Identity {
                 scopes: wanted.scopes.clone(),
                 ..self.clone()
             }),
-            (Some(ours), Some(theirs)) if ours == theirs => Ok(self.clone()),
+            (Some(ours), Some(theirs)) if ours == theirs => self.admit_client(wanted),
             (Some(ours), Some(theirs)) => Err(Error::Refused(format!(
                 "this lake holds the data of {}, not of {}: two servers are two lakes; choose another --lake",
                 fhir_bulk_client::redact(ours),
                 fhir_bulk_client::redact(theirs)
             ))),
         }
+    }
+
+    /// The same server as the same client. What it was granted last is recorded.
+    fn admit_client(&self, wanted: &Self) -> Result<Self> {
+        if let (Some(ours), Some(theirs)) = (&self.client_id, &wanted.client_id)
+            && ours != theirs
+        {
+            return Err(Error::Refused(format!(
+                "this lake holds what the client {ours} sees, not what {theirs} does: two identities are two lakes; choose \
+                 another --lake"
+            )));
+        }
+        let scopes = if wanted.scopes.is_empty() { &self.scopes } else { &wanted.scopes };
+        let client_id = self.client_id.clone().or_else(|| wanted.client_id.clone());
+        Ok(Self { client_id, scopes: scopes.clone(), ..self.clone() })
     }
 
     /// The FHIR version of the lake's tables.
@@ -258,6 +287,16 @@ mod tests {
         let refused = ours.admit(&server("https://other.example.org/fhir")).unwrap_err();
         assert!(matches!(refused, Error::Refused(_)));
         assert_eq!(ours.admit(&Identity::of_files(None, None)).unwrap(), ours);
+    }
+
+    #[test]
+    fn another_client_is_refused_and_what_it_is_granted_is_recorded() {
+        let of = |client: &str| server("https://ehr.example.org/fhir").of_client(Some(client.to_owned()));
+        let ours = server("https://ehr.example.org/fhir").admit(&of("one")).unwrap();
+        assert_eq!(ours.client_id.as_deref(), Some("one"));
+        assert!(matches!(ours.admit(&of("two")), Err(Error::Refused(_))));
+        let granted = Identity { scopes: vec!["system/*.rs".into()], ..of("one") };
+        assert_eq!(ours.admit(&granted).unwrap().scopes, ["system/*.rs"]);
     }
 
     #[test]

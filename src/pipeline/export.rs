@@ -1,24 +1,32 @@
 //! One run of `fhirlake export`: plan (or continue) → the server's jobs → freeze → load → clean.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fhir_arrow::parse_instant;
-use fhir_bulk_client::{BulkClient, Capability, ErrorKind, Level, redact};
+use fhir_bulk_client::{BulkClient, ErrorKind, ExportLog, Grant, Level, ServerCheck, redact};
 use fhir_definitions::{Definitions, FhirVersion};
 
-use super::input::Input;
-use super::jobs::{self, Completed};
+use super::input::{Input, InputFile};
+use super::jobs::{self, Completed, Watch};
 use super::load::load;
-use super::plan::{self, FULL, Scope};
+use super::log::Log;
+use super::outcomes::Outcomes;
+use super::plan::{self, FULL};
 use super::progress::Observer;
 use super::report::Report;
+use super::roster;
 use super::run::{self, Run};
+use super::scope::{Query, Scope};
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
 use crate::lake::identity::Identity;
 use crate::raw::layout::Section;
+
+/// The note of who belongs to the Group.
+pub(super) const ROSTER: &str = "roster.json";
 
 /// From when on the server is asked for changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +48,41 @@ pub struct ExportOptions {
     pub types: Vec<String>,
     /// Only what changed.
     pub since: Since,
+    /// What else the server is asked.
+    pub query: Query,
     /// The server's FHIR version, where the user says it.
     pub fhir_version: Option<FhirVersion>,
     /// Files that are downloaded at a time.
     pub parallel: usize,
+    /// What an error means that the server reports in the export.
+    pub on_server_error: OnServerError,
     /// How the run works.
     pub settings: Settings,
+}
+
+/// What an error means that the server reports in the export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OnServerError {
+    /// The run goes on; what is missing holds the watermark.
+    #[default]
+    Continue,
+    /// The run is refused, before anything is changed.
+    Fail,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self {
+            level: Level::System,
+            types: Vec::new(),
+            since: Since::Watermark,
+            query: Query::default(),
+            fhir_version: None,
+            parallel: 4,
+            on_server_error: OnServerError::default(),
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// Exports a server into the lake at `location`, which is created where it is missing. Returns the runs that it took:
@@ -57,12 +94,16 @@ pub struct ExportOptions {
 pub async fn export(
     location: &str,
     identity: &Identity,
-    client: &BulkClient,
+    client: &mut BulkClient,
     options: &ExportOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Report>> {
-    let (version, warnings) = check_server(client, options.fhir_version).await?;
-    let identity = identity.clone().of_version(version);
+    let check = client.check().await?;
+    client.adopt(&check);
+    let client: &BulkClient = client;
+    let (version, mut warnings) = fhir_version(client, &check, options.fhir_version)?;
+    warnings.extend(check.grant.iter().flat_map(Grant::warnings));
+    let identity = identity.clone().of_version(version).with_grant(check.grant.as_ref());
     let scope = scope(options)?;
     if version.is_some() {
         // Before the lake's folder is made.
@@ -87,9 +128,48 @@ pub async fn export(
             received => break received?,
         }
     };
+    refuse_errors(&lake, &input, options.on_server_error).await?;
     reports.push(load(&lake, &run, &input, &options.settings, observer).await?);
     jobs::delete(client, &run).await?;
     Ok(reports)
+}
+
+async fn refuse_errors(lake: &Lake, input: &Input, on_server_error: OnServerError) -> Result<()> {
+    let mut outcomes = Outcomes::default();
+    for file in input.files.iter().filter(|file| file.section == Section::Error) {
+        outcomes.read(&lake.root, file).await?;
+    }
+    if on_server_error == OnServerError::Continue || outcomes.errors() == 0 {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "the server reported {} errors in its export, and nothing was changed: run again with --on-server-error continue to \
+         load what came, or with --cancel to give the run up",
+        outcomes.errors()
+    )))
+}
+
+/// Deletes the server's jobs of the pipeline's run that was interrupted, and gives the run up.
+///
+/// # Errors
+/// [`Error::Refused`] where there is none, or its files are complete: then it only needs to be finished.
+pub async fn cancel(
+    location: &str,
+    client: &BulkClient,
+    level: &Level,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let lake = Lake::open(location).await?;
+    let pipeline = plan::pipeline_of(level);
+    let _lease = run::lease(&lake.root, &pipeline).await?;
+    let exports = Exports::read(&lake.root).await?;
+    let Some(run) = Run::unfinished(&lake.root, &pipeline, &exports).await? else {
+        return Err(Error::Refused(format!("the pipeline {pipeline} has no run that was interrupted")));
+    };
+    jobs::delete(client, &run).await?;
+    run.abandon("it was cancelled").await?;
+    observer.note(&format!("run {} is given up, and the server told so", run.plan.export_id));
+    Ok(())
 }
 
 /// Whether the server has said that the job will never give its files any more. Anything else may be a passing fault,
@@ -128,7 +208,13 @@ fn scope(options: &ExportOptions) -> Result<Scope> {
         Level::Group(id) if fhir_arrow::is_legal_id(id) => ("group", Some(id.clone())),
         Level::Group(id) => return Err(Error::Refused(format!("{id:?} is no id of a Group"))),
     };
-    Ok(Scope { level: level.to_owned(), group_id, types, since })
+    let query = options.query.clone();
+    if let Some(until) = query.until.as_ref().filter(|until| !is_fhir_instant(until)) {
+        return Err(Error::Refused(format!(
+            "--until {until} is no FHIR instant: write date, time and zone, as in 2026-11-01T00:00:00Z"
+        )));
+    }
+    Ok(Scope { level: level.to_owned(), group_id, types, since, query })
 }
 
 /// FHIR's `instant` has a time and a zone; a date alone would mean something else to each server.
@@ -136,35 +222,28 @@ fn is_fhir_instant(text: &str) -> bool {
     text.contains('T') && parse_instant(text).is_some() && chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
 
-/// Reads what the server says of itself. Returns its FHIR version, where that is known, and what the user should know.
-async fn check_server(
+/// The server's FHIR version, where that is known, and what the user should know of it. A server may hide its metadata.
+fn fhir_version(
     client: &BulkClient,
+    check: &ServerCheck,
     asked: Option<FhirVersion>,
 ) -> Result<(Option<FhirVersion>, Vec<String>)> {
-    let Capability { fhir_version, .. } = match client.capability().await {
-        Ok(capability) => capability,
-        // A server may hide its metadata; one that cannot be reached, or wants another token, will not export.
-        Err(error)
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Protocol) =>
-        {
-            let assumed = asked
-                .map_or("that of the lake, else 4.0.1, is assumed", |_| "that of --fhir-version is taken");
-            let warning = format!(
-                "the server's metadata could not be read, its FHIR version is not known, and {assumed}: {error}"
-            );
-            return Ok((asked, vec![warning]));
-        }
-        Err(error) => return Err(error.into()),
+    let Some(capability) = &check.capability else {
+        let assumed =
+            asked.map_or("that of the lake, else 4.0.1, is assumed", |_| "that of --fhir-version is taken");
+        let why = check.deviations.first().cloned().unwrap_or_default();
+        let warning = format!("the server's FHIR version is not known, and {assumed}: {why}");
+        return Ok((asked, vec![warning]));
     };
-    let told = FhirVersion::from_fhir_version(&fhir_version);
-    match (told, asked) {
+    let said = &capability.fhir_version;
+    match (FhirVersion::from_fhir_version(said), asked) {
         (Some(told), Some(asked)) if told != asked => Err(Error::Refused(format!(
-            "{} speaks FHIR {fhir_version}, and --fhir-version says {asked}: leave it out",
+            "{} speaks FHIR {said}, and --fhir-version says {asked}: leave it out",
             redact(client.base())
         ))),
         (Some(told), _) => Ok((Some(told), Vec::new())),
         (None, _) => Err(Error::Refused(format!(
-            "{} speaks FHIR {fhir_version}; this program knows {}",
+            "{} speaks FHIR {said}; this program knows {}",
             redact(client.base()),
             known_versions()
         ))),
@@ -206,7 +285,13 @@ async fn begin(
         jobs::delete(client, &run).await?;
     }
     let jobs = plan::jobs(&scope, &exports.watermarks(&pipeline));
-    Run::begin(&lake.root, &pipeline, &exports, scope, jobs).await
+    let roster = roster::read(client, &options.level).await;
+    let jobs = roster::with_newcomers(lake, client, &options.level, roster.as_ref(), jobs).await?;
+    let run = Run::begin(&lake.root, &pipeline, &exports, scope, jobs).await?;
+    if let Some(roster) = roster {
+        run.note(ROSTER, &roster).await?;
+    }
+    Ok(run)
 }
 
 /// Brings the run's files into the raw store and freezes its input.
@@ -221,26 +306,55 @@ async fn receive(
     if let Some(input) = run.input().await? {
         return Ok(input);
     }
-    let mut started = Vec::new();
-    for (n, job) in run.plan.jobs.iter().enumerate() {
-        started.push(jobs::kick_off(client, lake, run, n, &options.level, job, observer).await?);
+    let log = Log::open(&lake.root, run).await?;
+    let received = receive_files(lake, run, client, options, &Watch { observer, log: &log }).await;
+    if received.is_ok() {
+        log.event(ExportLog::export_complete);
     }
-    let mut completed: Vec<Completed> = Vec::new();
-    for kicked_off in started {
-        let pages = completed.iter().map(|done| done.manifest.pages.len()).sum();
-        completed.push(jobs::manifest(client, lake, run, kicked_off, pages, observer).await?);
-    }
-    let wanted = jobs::wanted(run, &completed, options.settings.raw);
-    let files = jobs::download(client, lake, run, &wanted, options.parallel, observer).await?;
+    let saved = log.save().await;
+    let (completed, files) = received?;
+    saved?;
     run.freeze(input(run, &completed, files, warnings)?).await
 }
 
-fn input(
+/// How often manifests are asked for again because links have expired.
+const MANIFESTS_AGAIN: u32 = 5;
+
+async fn receive_files(
+    lake: &Lake,
     run: &Run,
-    completed: &[Completed],
-    files: Vec<super::input::InputFile>,
-    warnings: &[String],
-) -> Result<Input> {
+    client: &BulkClient,
+    options: &ExportOptions,
+    watch: &Watch<'_>,
+) -> Result<(Vec<Completed>, Vec<InputFile>)> {
+    let jobs = run.plan.jobs.iter();
+    let requests: Vec<_> = jobs.map(|job| Arc::new(run.plan.scope.request(&options.level, job))).collect();
+    let mut started = Vec::new();
+    for (n, request) in requests.iter().enumerate() {
+        started.push(jobs::kick_off(client, lake, run, n, request, watch).await?);
+    }
+    let mut again = 0;
+    loop {
+        let mut completed: Vec<Completed> = Vec::new();
+        for kicked_off in started.clone() {
+            let pages = completed.iter().map(|done| done.manifest.pages.len()).sum();
+            completed.push(jobs::manifest(client, lake, run, kicked_off, pages, watch).await?);
+        }
+        watch.log.save().await?;
+        let wanted = jobs::wanted(run, &requests, &completed, options.settings.raw);
+        match jobs::download(client, lake, run, &wanted, options.parallel, watch).await {
+            Err(Error::Server(error))
+                if error.kind() == ErrorKind::LinkExpired && again < MANIFESTS_AGAIN =>
+            {
+                again += 1;
+                tracing::info!(%error, "a link is no longer good: the manifest is asked for again");
+            }
+            files => return Ok((completed, files?)),
+        }
+    }
+}
+
+fn input(run: &Run, completed: &[Completed], files: Vec<InputFile>, warnings: &[String]) -> Result<Input> {
     let oldest = completed.iter().map(|done| &done.transaction_time).min_by_key(|time| parse_instant(time));
     let transaction_time =
         oldest.cloned().ok_or_else(|| Error::Unreconciled("the run has no job".to_owned()))?;
@@ -248,7 +362,7 @@ fn input(
     let mut watermarks = BTreeMap::new();
     for (job, done) in run.plan.jobs.iter().zip(completed) {
         warnings.extend(done.kicked_off.warnings.iter().cloned());
-        watermarks.extend(job.watermarks().into_iter().map(|name| (name, done.transaction_time.clone())));
+        watermarks.extend(job.watermarks.iter().map(|name| (name.clone(), done.transaction_time.clone())));
         warnings.extend(job.warning.clone());
     }
     let request: Vec<&str> = completed.iter().map(|done| done.kicked_off.request.as_str()).collect();
@@ -257,7 +371,8 @@ fn input(
         request: Some(request.join(" ")),
         since: run.plan.jobs.iter().find_map(|job| job.since.clone()),
         snapshot: snapshot(run),
-        complete: run.plan.jobs.iter().all(|job| job.since.is_none() && job.types.is_empty()),
+        complete: run.plan.jobs.iter().all(|job| job.since.is_none() && job.types.is_empty())
+            && run.plan.scope.is_whole(),
         files: in_order(files),
         has_manifest: true,
         promised: BTreeMap::new(),
@@ -269,7 +384,7 @@ fn input(
 /// The types of which a run brings everything. What belongs to no patient does not come at the other levels.
 fn snapshot(run: &Run) -> Option<Vec<String>> {
     let full: Vec<_> = run.plan.jobs.iter().filter(|job| job.since.is_none()).collect();
-    if run.plan.scope.level != "system" || full.is_empty() {
+    if run.plan.scope.level != "system" || full.is_empty() || !run.plan.scope.is_whole() {
         return None;
     }
     let all = full.iter().any(|job| job.types.is_empty());
@@ -277,7 +392,7 @@ fn snapshot(run: &Run) -> Option<Vec<String>> {
 }
 
 /// Resources first: a deletion of the same manifest is weighed against them by time, not by place.
-fn in_order(mut files: Vec<super::input::InputFile>) -> Vec<super::input::InputFile> {
+fn in_order(mut files: Vec<InputFile>) -> Vec<InputFile> {
     files.sort_by_key(|file| match file.section {
         Section::Output => 0,
         Section::Deleted => 1,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fhir_bulk_client::Contradiction;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -69,6 +70,12 @@ pub struct InputFile {
     /// How a file that was left where it is was found there.
     #[serde(default)]
     pub left: Option<LeftAt>,
+    /// How far its first lines contradict what was asked.
+    #[serde(default)]
+    pub contradictions: Vec<Contradiction>,
+    /// Whether its end was seen, as far as HTTP, gzip and its last line can tell.
+    #[serde(default)]
+    pub verified: bool,
     /// Whether an earlier run has loaded the same bytes: then it changes nothing, and is not kept again.
     #[serde(default)]
     pub loaded_before: bool,
@@ -123,6 +130,8 @@ impl InputFile {
             since: None,
             checkpoints: Vec::new(),
             left: None,
+            contradictions: Vec::new(),
+            verified: false,
             loaded_before: false,
         }
     }

@@ -4,17 +4,19 @@
 //! file's record before the next step; a run that continues fetches what has no record.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fhir_bulk_client::{
-    BulkClient, ErrorKind, ExportRequest, Level, ManifestPages, OutputFile, Page, Url, redact,
+    BulkClient, ErrorKind, ExportRequest, ManifestPages, OutputFile, Page, ResumePoint, Url, redact,
 };
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::applied::Sample;
 use super::input::InputFile;
-use super::plan::Job;
+use super::log::Log;
 use super::progress::{Observer, Step};
 use super::run::Run;
 use crate::error::{Error, Result};
@@ -53,14 +55,31 @@ pub struct Wanted {
     section: Section,
     file: OutputFile,
     requires_access_token: bool,
-    since: Option<String>,
+    /// What its kick-off asked for.
+    request: Arc<ExportRequest>,
     path: String,
     name: String,
     /// Whether another file of the run has the same URL but for what is redacted of it.
     ambiguous: bool,
 }
 
+/// Who is told of an export.
+pub struct Watch<'w> {
+    /// Whoever watches the run.
+    pub observer: &'w dyn Observer,
+    /// Whoever reads of it later.
+    pub log: &'w Log,
+}
+
 impl Wanted {
+    fn section(&self) -> fhir_bulk_client::Section {
+        match self.section {
+            Section::Output => fhir_bulk_client::Section::Output,
+            Section::Deleted => fhir_bulk_client::Section::Deleted,
+            Section::Error => fhir_bulk_client::Section::Outcome,
+        }
+    }
+
     /// Whether a record is of this file. A server may sign its URLs anew for each manifest, so a URL is known by what
     /// is not redacted of it, as long as that names one file alone.
     fn is(&self, record: &InputFile) -> bool {
@@ -87,22 +106,19 @@ pub async fn kick_off(
     lake: &Lake,
     run: &Run,
     n: usize,
-    level: &Level,
-    job: &Job,
-    observer: &dyn Observer,
+    request: &ExportRequest,
+    watch: &Watch<'_>,
 ) -> Result<KickedOff> {
     let name = format!("job-{n}.json");
     if let Some(before) = run.noted::<KickedOff>(&name).await? {
-        observer.note("the export that was started before goes on");
+        watch.observer.note("the export that was started before goes on");
         return Ok(before);
     }
-    let request = ExportRequest {
-        level: level.clone(),
-        types: job.types.clone(),
-        since: job.since.clone(),
-        ..Default::default()
-    };
-    let accepted = client.kick_off(&request).await?;
+    let accepted = client.kick_off(request).await;
+    let url =
+        accepted.as_ref().map_or_else(|_| client.base().clone(), |accepted| accepted.request_url.clone());
+    watch.log.event(|log| log.kick_off(&url, None, accepted.as_ref()));
+    let accepted = accepted?;
     // Now it is known to be a server that exports: the lake is its own from here on.
     lake.record_identity().await?;
     let kicked_off = KickedOff {
@@ -111,6 +127,7 @@ pub async fn kick_off(
         warnings: accepted.warnings,
     };
     run.note(&name, &kicked_off).await?;
+    watch.log.save().await?;
     Ok(kicked_off)
 }
 
@@ -129,15 +146,21 @@ pub async fn manifest(
     run: &Run,
     kicked_off: KickedOff,
     first_page: usize,
-    observer: &dyn Observer,
+    watch: &Watch<'_>,
 ) -> Result<Completed> {
+    let observer = watch.observer;
     observer.begin(Step::Export, None);
     let waited = client.wait(&kicked_off.status_url, |state| {
+        watch.log.event(|log| log.progress(state));
         let progress = state.progress.as_deref().unwrap_or("in progress");
         observer.message(Step::Export, &format!("{progress}; asked again in {} s", seconds(state.next_poll)));
     });
     let manifest = waited.await;
     observer.end(Step::Export);
+    match &manifest {
+        Ok(manifest) => watch.log.event(|log| log.manifest(manifest)),
+        Err(error) => watch.log.event(|log| log.status_error(error)),
+    }
     let manifest = manifest?;
     for (n, Page { raw, manifest, .. }) in manifest.pages.iter().enumerate() {
         // It is sent back as `_since` and compared with the times of resources.
@@ -157,10 +180,15 @@ fn seconds(wait: Duration) -> u64 {
 }
 
 /// The files of all jobs, in the manifests' order, each with its place in the raw store.
-pub fn wanted(run: &Run, completed: &[Completed], raw: Encoding) -> Vec<Wanted> {
+pub fn wanted(
+    run: &Run,
+    requests: &[Arc<ExportRequest>],
+    completed: &[Completed],
+    raw: Encoding,
+) -> Vec<Wanted> {
     let mut numbers = HashMap::<(&'static str, String), usize>::new();
     let mut wanted = Vec::new();
-    for (job, done) in run.plan.jobs.iter().zip(completed) {
+    for (request, done) in requests.iter().zip(completed) {
         let sections = [
             (Section::Output, done.manifest.output().collect::<Vec<_>>()),
             (Section::Deleted, done.manifest.deleted().collect()),
@@ -176,7 +204,7 @@ pub fn wanted(run: &Run, completed: &[Completed], raw: Encoding) -> Vec<Wanted> 
                     section,
                     file: file.clone(),
                     requires_access_token,
-                    since: job.since.clone(),
+                    request: Arc::clone(request),
                     path,
                     name,
                     ambiguous: false,
@@ -210,8 +238,9 @@ pub async fn download(
     run: &Run,
     wanted: &[Wanted],
     parallel: usize,
-    observer: &dyn Observer,
+    watch: &Watch<'_>,
 ) -> Result<Vec<InputFile>> {
+    let observer = watch.observer;
     observer.begin(Step::Download, wanted.iter().map(|wanted| wanted.file.file_size).sum());
     let files = futures::stream::iter(wanted.iter().enumerate())
         .map(|(n, wanted)| async move {
@@ -220,7 +249,7 @@ pub async fn download(
             if let Some(before) = run.noted::<InputFile>(&name).await?.filter(|before| wanted.is(before)) {
                 return Ok(before);
             }
-            let file = fetch(client, lake, wanted, observer).await?;
+            let file = fetch(client, lake, wanted, watch).await?;
             run.note(&name, &file).await?;
             Ok::<_, Error>(file)
         })
@@ -231,16 +260,16 @@ pub async fn download(
     files
 }
 
-/// Downloads one file, from its start again where it breaks off.
-async fn fetch(
-    client: &BulkClient,
-    lake: &Lake,
-    wanted: &Wanted,
-    observer: &dyn Observer,
-) -> Result<InputFile> {
+/// Downloads one file, from its start again where it breaks off for good.
+async fn fetch(client: &BulkClient, lake: &Lake, wanted: &Wanted, watch: &Watch<'_>) -> Result<InputFile> {
     let mut again = 0;
     loop {
-        match fetch_once(client, lake, wanted, observer).await {
+        watch.log.event(|log| log.download_request(wanted.section(), &wanted.file));
+        let fetched = fetch_once(client, lake, wanted, watch).await;
+        if let Err(Error::Server(error)) = &fetched {
+            watch.log.event(|log| log.download_error(&wanted.file, error));
+        }
+        match fetched {
             Ok(file) => return Ok(InputFile { retries: file.retries + again, ..file }),
             Err(Error::Server(error)) if may_pass(error.kind()) && again < DOWNLOADS => {
                 again += 1;
@@ -256,37 +285,49 @@ fn may_pass(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Truncated | ErrorKind::Timeout | ErrorKind::Connect)
 }
 
+/// Downloads one file. It gets its name only when it is known to be whole, and to hold what it should.
 async fn fetch_once(
     client: &BulkClient,
     lake: &Lake,
     wanted: &Wanted,
-    observer: &dyn Observer,
+    watch: &Watch<'_>,
 ) -> Result<InputFile> {
-    let mut download = client.download(&wanted.file, wanted.requires_access_token).await?;
+    let begin = ResumePoint::new(wanted.section(), &wanted.file, None);
+    let token = wanted.requires_access_token;
+    let mut download = client.download_from(wanted.section(), &wanted.file, token, begin).await?;
     let mut raw = RawFile::create(&lake.root, &wanted.path).await?;
-    loop {
+    let mut sample = Sample::new(&wanted.request);
+    let summary = loop {
         match download.chunk().await {
             Ok(Some(bytes)) => {
                 raw.write(&bytes).await?;
-                observer.advance(Step::Download, bytes.len() as u64);
+                sample.update(&bytes);
+                watch.observer.advance(Step::Download, bytes.len() as u64);
             }
-            Ok(None) => break,
-            Err(error) => {
-                raw.abort().await;
-                return Err(error.into());
-            }
+            Ok(None) => break download.verify(),
+            Err(error) => break Err(error),
         }
-    }
-    let retries = download.finish().retries;
+    };
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(error) => {
+            raw.abort().await;
+            return Err(error.into());
+        }
+    };
     let facts = raw.finish_if(|_| true).await?;
+    watch.log.event(|log| log.download_complete(&wanted.file, &summary));
+    let output = wanted.section == Section::Output;
     let file = InputFile {
-        resource_type: wanted.file.type_.clone().filter(|_| wanted.section == Section::Output),
+        resource_type: wanted.file.type_.clone().filter(|_| output),
         name: wanted.name.clone(),
         url: shown_url(&wanted.file),
         url_sha256: Some(sha256_of(&wanted.file.url)),
         manifest_count: wanted.file.count,
-        retries,
-        since: wanted.since.clone(),
+        retries: summary.retries,
+        since: wanted.request.since.clone(),
+        contradictions: if output { sample.finish() } else { Vec::new() },
+        verified: true,
         ..InputFile::of(wanted.section, &wanted.path)
     };
     Ok(file.with(facts))
@@ -317,7 +358,7 @@ mod tests {
             section: Section::Output,
             file: file(url),
             requires_access_token: false,
-            since: None,
+            request: Arc::default(),
             path: "raw/x/Patient.0.ndjson".to_owned(),
             name: "Patient".to_owned(),
             ambiguous,

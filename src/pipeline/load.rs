@@ -12,6 +12,7 @@ use fhir_arrow::{Instant, parse_instant};
 use futures::{StreamExt, TryStreamExt};
 
 use super::deletions::{DeletedAt, Deletions};
+use super::export::ROSTER;
 use super::findings;
 use super::input::{Input, InputFile};
 use super::outcomes::Outcomes;
@@ -19,6 +20,7 @@ use super::progress::{Observer, Step};
 use super::reconcile::reconcile;
 use super::removals::{SnapshotScope, removals};
 use super::report::Report;
+use super::roster::Roster;
 use super::run::Run;
 use super::settings::Settings;
 use super::stage::{StagedRun, stage, stage_files};
@@ -168,12 +170,12 @@ async fn record(
     versions.note(QuarantineRow::TABLE, quarantined);
     if let Some(group_id) = run.plan.scope.group_id.clone() {
         let complete = input.complete && clean;
-        let came = GroupPatients {
-            pipeline: run.plan.pipeline.clone(),
-            group_id,
-            patients: staged.tally.patients,
-            complete,
+        // Who belongs to it now, if the server says so; otherwise who came.
+        let (patients, complete) = match run.noted::<Roster>(ROSTER).await? {
+            Some(roster) => (roster.patients, true),
+            None => (staged.tally.patients, complete),
         };
+        let came = GroupPatients { pipeline: run.plan.pipeline.clone(), group_id, patients, complete };
         versions
             .note(MemberRow::TABLE, record_members(&lake.root, &stamp, &run.plan.export_id, &came).await?);
     }

@@ -4,6 +4,7 @@
 //! One invariant: the commit point is the one commit to `_exports`. Everything before it can be done again by the same
 //! command after a kill at any instant, and gives the same tables.
 
+mod applied;
 mod copy;
 pub mod deletions;
 pub mod export;
@@ -12,6 +13,7 @@ pub mod ingest;
 pub mod input;
 mod jobs;
 pub mod load;
+mod log;
 pub mod outcomes;
 pub mod plan;
 pub mod progress;
@@ -20,17 +22,20 @@ mod reconcile;
 mod removals;
 pub mod replay;
 pub mod report;
+mod roster;
 pub mod run;
+mod scope;
 pub mod settings;
 mod splits;
 mod stage;
 pub mod status;
 
-pub use export::{ExportOptions, Since, export};
+pub use export::{ExportOptions, OnServerError, Since, cancel, export};
 pub use ingest::{IngestOptions, ingest};
 pub use progress::{Observer, Step};
 pub use rebuild::{RebuildOptions, rebuild};
 pub use removals::MaxRemovals;
 pub use replay::{ReplayOptions, replay};
 pub use report::Report;
+pub use scope::Query;
 pub use settings::Settings;

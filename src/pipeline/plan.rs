@@ -7,6 +7,8 @@ use fhir_arrow::parse_instant;
 use fhir_bulk_client::Level;
 use serde::{Deserialize, Serialize};
 
+use super::scope::Scope;
+
 /// The watermark of a run without a type filter.
 pub const ALL_TYPES: &str = "*";
 
@@ -29,41 +31,20 @@ pub struct Plan {
     pub fhirlake: String,
 }
 
-/// What a run was asked for: a run that was interrupted is continued only by the same.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scope {
-    /// `system`, `group`, `patient`, `ingest`.
-    pub level: String,
-    /// The Group, at Group level.
-    pub group_id: Option<String>,
-    /// The type filter; empty for all types.
-    pub types: Vec<String>,
-    /// `--full`, or an instant of `--since`.
-    pub since: Option<String>,
-}
-
 /// One kick-off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// `_type`; empty for all types.
     pub types: Vec<String>,
     /// `_since`, as it is sent.
     pub since: Option<String>,
-    /// Whether its `transactionTime` becomes the watermark. It does not where the user asked for less than what is new.
-    pub moves_watermarks: bool,
+    /// `patient`: only these; empty for those of the scope.
+    #[serde(default)]
+    pub patients: Vec<String>,
+    /// The watermarks that its `transactionTime` moves. None where it was asked for less than what is new.
+    pub watermarks: Vec<String>,
     /// What the user should know of it.
     pub warning: Option<String>,
-}
-
-impl Job {
-    /// The watermarks that the job's transaction time moves.
-    pub fn watermarks(&self) -> Vec<String> {
-        match (self.moves_watermarks, self.types.is_empty()) {
-            (false, _) => Vec::new(),
-            (true, true) => vec![ALL_TYPES.to_owned()],
-            (true, false) => self.types.clone(),
-        }
-    }
 }
 
 /// The name of the pipeline of an export that has no name of its own.
@@ -81,12 +62,11 @@ pub const FULL: &str = "full";
 /// The kick-off of a scope whose start the user has chosen.
 fn job_since(scope: &Scope, since: &str, watermarks: &BTreeMap<String, String>) -> Job {
     let full = since == FULL;
-    let of_all = watermarks.get(ALL_TYPES).and_then(|at| parse_instant(at));
-    let of = |name: &String| watermarks.get(name).and_then(|at| parse_instant(at)).max(of_all);
+    let of = |name: &str| best(&scope.watermarks_of(name), watermarks).and_then(|at| parse_instant(&at));
     // Without a type filter the run speaks for every type: those with a watermark of their own, and all others.
     let standing: Vec<_> = match scope.types.as_slice() {
-        [] => watermarks.keys().map(of).chain([of_all]).collect(),
-        types => types.iter().map(of).collect(),
+        [] => watermarks.keys().map(|name| of(name)).chain([of(ALL_TYPES)]).collect(),
+        types => types.iter().map(|name| of(name)).collect(),
     };
     // A later instant than a watermark would leave a gap between them: the watermarks stay.
     let gap = standing.iter().flatten().any(|watermark| parse_instant(since) > Some(*watermark));
@@ -103,44 +83,61 @@ fn job_since(scope: &Scope, since: &str, watermarks: &BTreeMap<String, String>) 
     Job {
         types: scope.types.clone(),
         since: (!full).then(|| since.to_owned()),
-        moves_watermarks: full || !gap,
+        watermarks: if full || !gap { moved(scope, &scope.types) } else { Vec::new() },
         warning: warning.map(str::to_owned),
+        ..Job::default()
     }
+}
+
+/// The watermarks that a kick-off of these types moves.
+fn moved(scope: &Scope, types: &[String]) -> Vec<String> {
+    match types {
+        [] => vec![scope.watermark(ALL_TYPES)],
+        types => types.iter().map(|name| scope.watermark(name)).collect(),
+    }
+}
+
+/// The latest of some watermarks.
+fn best(names: &[String], watermarks: &BTreeMap<String, String>) -> Option<String> {
+    names.iter().filter_map(|name| watermarks.get(name)).max_by_key(|at| parse_instant(at)).cloned()
 }
 
 /// The kick-offs that a scope takes: types that have a watermark are asked for since the oldest of theirs, the others
 /// in full.
 pub fn jobs(scope: &Scope, watermarks: &BTreeMap<String, String>) -> Vec<Job> {
-    let of_all = watermarks.get(ALL_TYPES);
-    if let Some(since) = &scope.since {
-        return vec![job_since(scope, since, watermarks)];
+    let mut jobs = match &scope.since {
+        Some(since) => vec![job_since(scope, since, watermarks)],
+        None => jobs_since_watermarks(scope, watermarks),
+    };
+    if let Some(why) = scope.holds_watermarks() {
+        for job in &mut jobs {
+            job.watermarks.clear();
+            job.warning.get_or_insert_with(|| why.to_owned());
+        }
     }
+    jobs
+}
+
+fn jobs_since_watermarks(scope: &Scope, watermarks: &BTreeMap<String, String>) -> Vec<Job> {
+    let job =
+        |types: Vec<String>, since| Job { watermarks: moved(scope, &types), types, since, ..Job::default() };
     if scope.types.is_empty() {
-        return vec![Job {
-            types: Vec::new(),
-            since: of_all.cloned(),
-            moves_watermarks: true,
-            warning: None,
-        }];
+        return vec![job(Vec::new(), best(&scope.watermarks_of(ALL_TYPES), watermarks))];
     }
     let (mut known, mut new, mut oldest) = (Vec::new(), Vec::new(), None::<String>);
     for name in &scope.types {
-        let own = watermarks.get(name).into_iter().chain(of_all).max_by_key(|w| parse_instant(w));
-        match own {
+        match best(&scope.watermarks_of(name), watermarks) {
             Some(watermark) => {
                 known.push(name.clone());
                 let earlier =
-                    oldest.as_ref().is_none_or(|oldest| parse_instant(watermark) < parse_instant(oldest));
-                oldest = if earlier { Some(watermark.clone()) } else { oldest };
+                    oldest.as_ref().is_none_or(|oldest| parse_instant(&watermark) < parse_instant(oldest));
+                oldest = if earlier { Some(watermark) } else { oldest };
             }
             None => new.push(name.clone()),
         }
     }
-    [(known, oldest), (new, None)]
-        .into_iter()
-        .filter(|(types, _)| !types.is_empty())
-        .map(|(types, since)| Job { types, since, moves_watermarks: true, warning: None })
-        .collect()
+    let jobs = [(known, oldest), (new, None)].into_iter().filter(|(types, _)| !types.is_empty());
+    jobs.map(|(types, since)| job(types, since)).collect()
 }
 
 #[cfg(test)]
@@ -152,7 +149,7 @@ mod tests {
 
     fn scope(types: &[&str], since: Option<&str>) -> Scope {
         let types = types.iter().map(|&name| name.to_owned()).collect();
-        Scope { level: "system".into(), group_id: None, types, since: since.map(str::to_owned) }
+        Scope { level: "system".into(), types, since: since.map(str::to_owned), ..Scope::default() }
     }
 
     fn marks(marks: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -193,14 +190,36 @@ mod tests {
     }
 
     #[test]
+    fn what_was_loaded_whole_is_asked_since_then_by_filters_too_and_not_in_parts() {
+        let mut filtered = scope(&["Observation"], None);
+        filtered.query.type_filters = vec!["Observation?category=laboratory".into()];
+        let of_all = marks(&[("*", MAY)]);
+        let job = &jobs(&filtered, &of_all)[0];
+        assert_eq!(job.since.as_deref(), Some(MAY));
+        assert_eq!(job.watermarks, ["Observation Observation?category=laboratory"]);
+        assert_eq!(jobs(&scope(&["Observation"], None), &marks(&[(&job.watermarks[0], MAY)]))[0].since, None);
+        let mut parts = scope(&[], None);
+        parts.query.elements = vec!["id".into()];
+        assert_eq!(jobs(&parts, &of_all)[0].since, None);
+    }
+
+    #[test]
+    fn a_run_of_one_patient_moves_no_watermark() {
+        let mut one = scope(&[], None);
+        one.query.patients = vec!["p".into()];
+        let job = &jobs(&one, &marks(&[]))[0];
+        assert!(job.watermarks.is_empty() && job.warning.is_some());
+    }
+
+    #[test]
     fn an_instant_that_would_leave_a_gap_does_not_move_the_watermark() {
-        assert!(!jobs(&scope(&[], Some(JUNE)), &marks(&[("*", MAY)]))[0].moves_watermarks);
-        assert!(jobs(&scope(&[], Some(MAY)), &marks(&[("*", JUNE)]))[0].moves_watermarks);
-        assert!(jobs(&scope(&[], Some(MAY)), &marks(&[]))[0].moves_watermarks);
-        assert!(jobs(&scope(&[], Some(FULL)), &marks(&[("*", JUNE)]))[0].moves_watermarks);
+        assert!(jobs(&scope(&[], Some(JUNE)), &marks(&[("*", MAY)]))[0].watermarks.is_empty());
+        assert!(!jobs(&scope(&[], Some(MAY)), &marks(&[("*", JUNE)]))[0].watermarks.is_empty());
+        assert!(!jobs(&scope(&[], Some(MAY)), &marks(&[]))[0].watermarks.is_empty());
+        assert!(!jobs(&scope(&[], Some(FULL)), &marks(&[("*", JUNE)]))[0].watermarks.is_empty());
         let of_one_type = jobs(&scope(&[], Some(JUNE)), &marks(&[("Patient", MAY)]));
-        assert!(!of_one_type[0].moves_watermarks, "May to June of Patient would never be asked for");
+        assert!(of_one_type[0].watermarks.is_empty(), "May to June of Patient would never be asked for");
         let job = &jobs(&scope(&[], Some(MAY)), &marks(&[("Patient", JUNE)]))[0];
-        assert!(job.moves_watermarks && job.warning.is_some(), "the other types begin in May");
+        assert!(!job.watermarks.is_empty() && job.warning.is_some(), "the other types begin in May");
     }
 }

@@ -14,10 +14,11 @@ use fhir_arrow::parse_instant;
 
 use super::input::Input;
 use super::load::signed;
-use super::plan::{Plan, Scope};
+use super::plan::Plan;
 use super::progress::{Observer, Step};
 use super::report::Report;
 use super::run::{self, Run};
+use super::scope::Scope;
 use super::settings::Settings;
 use super::stage::{StagedRun, stage};
 use crate::config::TableConfig;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use delta_upsert::upsert::Changed;
 
+use super::applied::told;
 use super::input::{Input, InputFile};
 use super::load::signed;
 use super::run::Run;
@@ -54,8 +55,8 @@ pub fn reconcile(
     missing.extend(refused_files(input, tally));
     missing.extend(cut_files(input, tally));
     for difference in differences(input, &counts) {
-        if difference.came < difference.promised { &mut missing } else { &mut warnings }
-            .push(difference.text);
+        let is_missing = difference.came < difference.promised && !difference.verified;
+        if is_missing { &mut missing } else { &mut warnings }.push(difference.text);
     }
     let complete = missing.is_empty();
     if !complete && !input.watermarks.is_empty() {
@@ -72,25 +73,28 @@ pub fn reconcile(
 struct Difference {
     promised: u64,
     came: u64,
+    /// Whether what came is known to be all of it: then the count is wrong.
+    verified: bool,
     text: String,
 }
 
 fn differences(input: &Input, counts: &[TypeCounts]) -> Vec<Difference> {
-    let difference = |what: &str, promised: u64, came: u64| Difference {
+    let difference = |what: &str, promised: u64, came: u64, verified: bool| Difference {
         promised,
         came,
+        verified,
         text: format!("{what}: the manifest promises {promised} resources, {came} came"),
     };
     let by_file = input.files.iter().filter(|file| !file.loaded_before).filter_map(|file| {
         let promised = file.manifest_count.filter(|promised| *promised != file.line_count)?;
-        Some(difference(&file.path, promised, file.line_count))
+        Some(difference(&file.path, promised, file.line_count, file.verified))
     });
     let by_type = input.promised.iter().filter_map(|(name, promised)| {
         let entry = counts.iter().find(|entry| entry.resource_type == *name);
         let came = entry.map_or(0, |entry| entry.file_count.unsigned_abs());
         // A manifest that names a file without counting it promises something all the same.
         let promised = promised.unwrap_or(came.max(1));
-        (promised != came).then(|| difference(name, promised, came))
+        (promised != came).then(|| difference(name, promised, came, false))
     });
     by_file.chain(by_type).collect()
 }
@@ -154,6 +158,7 @@ fn ignored(run: &Run, input: &Input, before_since: u64) -> Vec<String> {
             "the server sent {before_since} resources that are older than the `_since` it was asked for"
         ));
     }
+    ignored.extend(told(input.files.iter().flat_map(|file| &file.contradictions)));
     let asked = &run.plan.scope.types;
     let outputs = input.files.iter().filter(|file| file.section == Section::Output);
     let unasked: BTreeSet<&String> = outputs

@@ -14,10 +14,10 @@ use fhir_arrow::parse_instant;
 
 use super::findings;
 use super::load::{Versions, changes, context, expired, signed, write_tables};
-use super::plan::Scope;
 use super::progress::{Observer, Step};
 use super::report::Report;
 use super::run::{self, Run};
+use super::scope::Scope;
 use super::settings::Settings;
 use super::stage::{StagedRun, collect};
 use crate::error::{Error, Result};

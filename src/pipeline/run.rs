@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::input::Input;
-use super::plan::{Job, Plan, Scope};
+use super::plan::{Job, Plan};
+use super::scope::Scope;
 use crate::error::{Error, Result};
 use crate::lake::exports::Exports;
 use crate::storage::{Created, Lock, Root};

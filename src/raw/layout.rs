@@ -32,6 +32,11 @@ pub fn folder(export_id: &str) -> String {
     format!("raw/{export_id}")
 }
 
+/// The log of what happened between client and server.
+pub fn log(export_id: &str) -> String {
+    format!("raw/{export_id}/log.ndjson")
+}
+
 /// The `n`-th page of the run's manifests, from 0.
 pub fn manifest(export_id: &str, n: usize) -> String {
     match n {

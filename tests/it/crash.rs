@@ -217,8 +217,8 @@ async fn the_process_with_the_fault() {
         Ok(server) => {
             let pause = std::time::Duration::from_millis(10);
             let client = BulkClient::builder(server.clone()).min_interval(pause).max_poll_interval(pause);
-            let (client, identity) = (client.build().unwrap(), Identity::of_server(server, None));
-            pipeline::export(lake, &identity, &client, &part(), &Unwatched).await
+            let (mut client, identity) = (client.build().unwrap(), Identity::of_server(server, None));
+            pipeline::export(lake, &identity, &mut client, &part(), &Unwatched).await
         }
         Err(_) => {
             let (folder, snapshot) = from.split_once('#').map_or((from, false), |(folder, _)| (folder, true));

@@ -132,10 +132,15 @@ async fn errors_of_the_server_say_what_and_make_no_lake() {
 
     let url = open.base_url();
     open.shutdown().await;
-    let client = BulkClient::builder(url.clone()).retries(0).build().unwrap();
-    let gone =
-        pipeline::export(&bench.lake("e"), &Identity::of_server(url, None), &client, &system(), &Unwatched)
-            .await;
+    let mut client = BulkClient::builder(url.clone()).retries(0).build().unwrap();
+    let gone = pipeline::export(
+        &bench.lake("e"),
+        &Identity::of_server(url, None),
+        &mut client,
+        &system(),
+        &Unwatched,
+    )
+    .await;
     assert!(matches!(&gone, Err(Error::Server(e)) if e.kind() == ErrorKind::Connect));
     for lake in ["c", "d", "e"] {
         assert!(!bench.path(lake).exists(), "{lake}");
@@ -148,9 +153,9 @@ async fn an_export_that_no_server_accepts_leaves_the_lake_to_the_next_one() {
     let lake = bench.lake("lake");
     let server = bench.server().await;
     let mistyped = server.base_url().join("elsewhere/").unwrap();
-    let client = BulkClient::builder(mistyped.clone()).build().unwrap();
+    let mut client = BulkClient::builder(mistyped.clone()).build().unwrap();
     let identity = Identity::of_server(mistyped, None);
-    pipeline::export(&lake, &identity, &client, &system(), &Unwatched).await.unwrap_err();
+    pipeline::export(&lake, &identity, &mut client, &system(), &Unwatched).await.unwrap_err();
     let report = export(&server, &lake, &part()).await.unwrap();
     assert!(report.is_clean());
 }
@@ -166,13 +171,13 @@ async fn a_token_opens_a_guarded_server_and_is_nowhere_in_the_lake() {
         ..ServerOptions::default()
     };
     let server = BulkServer::start(dataset, options).await.unwrap();
-    let with_token = BulkClient::builder(server.base_url())
+    let mut with_token = BulkClient::builder(server.base_url())
         .bearer_token(fhir_bulk_client::Secret::new("s3cr3t-t0ken"))
         .build()
         .unwrap();
     let identity = Identity::of_server(server.base_url(), None);
     let patients = ExportOptions { types: vec!["Patient".into()], ..system() };
-    let reports = pipeline::export(&lake, &identity, &with_token, &patients, &Unwatched).await.unwrap();
+    let reports = pipeline::export(&lake, &identity, &mut with_token, &patients, &Unwatched).await.unwrap();
     assert_eq!(reports[0].run.counts[0].inserted, 17);
     let mut folders = vec![bench.path("lake")];
     while let Some(folder) = folders.pop() {

@@ -9,7 +9,7 @@ use fhir_bulk_server::{BulkServer, Dataset, ServerOptions};
 use fhirlake::lake::Lake;
 use fhirlake::lake::identity::Identity;
 use fhirlake::pipeline::progress::Unwatched;
-use fhirlake::pipeline::{self, ExportOptions, IngestOptions, Report, Settings, Since};
+use fhirlake::pipeline::{self, ExportOptions, IngestOptions, Report, Settings};
 use fhirlake::query::{Pin, Session};
 use futures::TryStreamExt;
 use tempfile::TempDir;
@@ -84,14 +84,7 @@ pub async fn ingest_with(lake: &str, options: IngestOptions) -> fhirlake::Result
 }
 
 pub fn system() -> ExportOptions {
-    ExportOptions {
-        level: Level::System,
-        types: Vec::new(),
-        since: Since::Watermark,
-        fhir_version: None,
-        parallel: 4,
-        settings: Settings::default(),
-    }
+    ExportOptions::default()
 }
 
 pub fn group(id: &str) -> ExportOptions {
@@ -105,7 +98,7 @@ pub fn client(server: &BulkServer) -> BulkClient {
 
 pub async fn export(server: &BulkServer, lake: &str, options: &ExportOptions) -> fhirlake::Result<Report> {
     let identity = Identity::of_server(server.base_url(), None);
-    Ok(pipeline::export(lake, &identity, &client(server), options, &Unwatched).await?.pop().unwrap())
+    Ok(pipeline::export(lake, &identity, &mut client(server), options, &Unwatched).await?.pop().unwrap())
 }
 
 /// An answer, each cell as text.

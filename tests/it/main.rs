@@ -14,6 +14,7 @@ mod raw;
 mod rebuild;
 mod removals;
 mod resume;
+mod server;
 mod tables;
 mod tidy;
 mod upsert;

@@ -65,12 +65,12 @@ async fn an_export_that_is_stopped_anywhere_continues_to_the_same_tables() {
         let lake = bench.lake(&format!("stopped-{n}"));
         let stop = StopAt::new(step, times);
         let identity = Identity::of_server(server.base_url(), None);
-        let (client, options) = (client(&server), part());
+        let (mut client, options) = (client(&server), part());
         let before = server.kick_offs().len();
         tokio::select! {
             biased;
             () = stop.reached.notified() => {}
-            ended = pipeline::export(&lake, &identity, &client, &options, &stop) => {
+            ended = pipeline::export(&lake, &identity, &mut client, &options, &stop) => {
                 panic!("{step:?} {times}: the run was not stopped: {:?}", ended.map(|_| ()));
             }
         }
@@ -151,11 +151,11 @@ async fn a_job_that_the_server_has_forgotten_is_started_anew() {
     let server = bench.server().await;
     let stop = StopAt::new(Step::Export, 0);
     let identity = Identity::of_server(server.base_url(), None);
-    let (client, options) = (client(&server), system());
+    let (mut client, options) = (client(&server), system());
     tokio::select! {
         biased;
         () = stop.reached.notified() => {}
-        _ = pipeline::export(&lake, &identity, &client, &options, &stop) => panic!("the run was not stopped"),
+        _ = pipeline::export(&lake, &identity, &mut client, &options, &stop) => panic!("the run was not stopped"),
     }
     let job = std::fs::read(bench.path("lake/_runs/system/1/job-0.json")).unwrap();
     let job: serde_json::Value = serde_json::from_slice(&job).unwrap();
