@@ -4,17 +4,13 @@
 //! mandatory are given whether or not they are asked for. Values keep the bytes they came as.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use bytes::Bytes;
 use fhir_definitions::Definitions;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::members::{label, members};
 use crate::outcome::Outcome;
-
-const OBSERVATION_VALUE: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 
 /// What `_elements` asks for; empty, all elements are given.
 #[derive(Debug, Default, Clone)]
@@ -51,9 +47,7 @@ impl Elements {
 
     /// The line with the elements that are asked for. A line that is no object stays as it is.
     pub(crate) fn cut(&self, resource_type: &str, line: &Bytes, tagged: bool) -> Bytes {
-        let Ok(members) = serde_json::Deserializer::from_slice(line).deserialize_map(Members) else {
-            return line.clone();
-        };
+        let Ok(members) = members(line) else { return line.clone() };
         let mut cut = String::from("{");
         let mut add = |name: &str, value: &str| {
             let comma = if cut.len() > 1 { "," } else { "" };
@@ -100,59 +94,12 @@ impl Elements {
     }
 }
 
-/// The whole line, tagged as REDACTED in `meta.security`.
-pub(crate) fn redacted(line: &Bytes) -> Bytes {
-    let Ok(members) = serde_json::Deserializer::from_slice(line).deserialize_map(Members) else {
-        return line.clone();
-    };
-    let mut meta = json!({});
-    let mut redacted = String::from("{");
-    for (name, value) in &members {
-        if name == "meta" {
-            meta = serde_json::from_str(value.get()).unwrap_or_else(|_| json!({}));
-        } else {
-            redacted.push_str(&format!("{}:{},", Value::from(name.as_str()), value.get()));
-        }
-    }
-    label(&mut meta, "security", "REDACTED");
-    redacted.push_str(&format!("\"meta\":{meta}}}"));
-    Bytes::from(redacted)
-}
-
 fn starts_upper(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_uppercase())
 }
 
 fn is_choice(resource_type: &str, element: &str) -> bool {
     Definitions::r4().element(&format!("{resource_type}.{element}")).is_some_and(|element| element.choice)
-}
-
-/// Adds a code to `meta.tag` or `meta.security`.
-fn label(meta: &mut Value, member: &str, code: &str) {
-    let coding = json!({"system": OBSERVATION_VALUE, "code": code});
-    match meta[member].as_array_mut() {
-        Some(codings) => codings.push(coding),
-        None => meta[member] = json!([coding]),
-    }
-}
-
-/// The members of an object in their order, each value as it is written.
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(String, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(members)
-    }
 }
 
 #[cfg(test)]
@@ -172,13 +119,6 @@ mod tests {
         let expected = r#"{"id":"1","resourceType":"Observation","status":"final","code":{},"valueQuantity":{"value":7.40}}"#;
         assert_eq!(cut("Observation.value", line), expected);
         assert_eq!(cut("value,Patient.name", line), expected);
-    }
-
-    #[test]
-    fn the_tag_joins_those_that_are_there() {
-        let mut meta = json!({"tag": [{"code": "x"}], "versionId": "1"});
-        label(&mut meta, "tag", "SUBSETTED");
-        assert_eq!(meta["tag"].as_array().unwrap().len(), 2);
     }
 
     #[test]

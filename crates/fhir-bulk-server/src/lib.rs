@@ -63,6 +63,7 @@ mod group;
 mod job;
 mod line;
 mod manifest;
+mod members;
 mod options;
 mod outcome;
 mod parameters;

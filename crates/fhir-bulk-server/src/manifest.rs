@@ -8,6 +8,9 @@ use crate::clock::format_instant;
 use crate::fault::Fault;
 use crate::job::{Job, JobFile, Section};
 
+/// The `manifestType` of 4.0.0.
+const MANIFEST_TYPE: &str = "http://hl7.org/fhir/uv/bulkdata/StructureDefinition/BulkDataManifest";
+
 /// What a manifest says besides what the job holds.
 pub(crate) struct Page<'a> {
     /// Which page it is, counted from 0.
@@ -32,6 +35,10 @@ pub(crate) fn manifest(job: &Job, page: &Page<'_>) -> Option<Value> {
     }
     let files: Vec<&JobFile> = job.files.iter().skip(start).take(limit).map(AsRef::as_ref).collect();
     let mut manifest = Map::new();
+    if (page.strikes)(Fault::BallotMembers) {
+        manifest.insert("manifestType".to_owned(), json!(MANIFEST_TYPE));
+        manifest.insert("outputFormat".to_owned(), json!("application/fhir+ndjson"));
+    }
     transaction_time(&mut manifest, job, page);
     if !(page.strikes)(Fault::NoRequest) {
         manifest.insert("request".to_owned(), json!(job.request));
@@ -111,6 +118,7 @@ struct Entries<'a> {
     by_patient: bool,
     typed_sections: bool,
     count: bool,
+    size: bool,
     more: usize,
     relative: bool,
     extension: Option<Value>,
@@ -123,6 +131,7 @@ impl<'a> Entries<'a> {
             by_patient: job.by_patient,
             typed_sections: !(page.strikes)(Fault::NoSectionType),
             count: !(page.strikes)(Fault::NoCount),
+            size: (page.strikes)(Fault::BallotMembers),
             more: if (page.strikes)(Fault::WrongCount) { 3 } else { 0 },
             relative: (page.strikes)(Fault::RelativeUrls),
             extension: extension(page),
@@ -145,6 +154,9 @@ impl<'a> Entries<'a> {
         }
         if self.count {
             entry["count"] = json!(file.count + self.more);
+        }
+        if self.size {
+            entry["fileSize"] = json!(file.byte_length());
         }
         if let Some(next) = &file.continues_in {
             entry["continuesInFile"] = json!((self.page.file_url)(next));

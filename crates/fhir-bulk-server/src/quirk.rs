@@ -68,6 +68,7 @@ impl Quirk {
                 Fault::OneJob,
                 Fault::NeedClientHeader,
                 Fault::IgnoreSince,
+                Fault::NoLastUpdated,
                 Fault::RefuseBareComma,
             ],
             Quirk::OracleHealth => &[
@@ -137,6 +138,7 @@ impl Quirk {
                 Fault::RefuseJoinedFilter,
                 Fault::NoRequest,
                 Fault::OutcomeKey,
+                Fault::BallotMembers,
                 Fault::NoSectionType,
                 Fault::ExtensionArray,
                 Fault::MetadataTwoVersions,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode};
 
 /// How many requests are remembered; the oldest are forgotten first.
@@ -64,6 +65,8 @@ pub struct SeenRequest {
     pub uri: String,
     /// The headers; the value of `Authorization` is kept, and not shown by `Debug`.
     pub headers: HeaderMap,
+    /// The body of a kick-off by POST; of all other requests, which may hold secrets, it is empty.
+    pub body: Bytes,
     /// Whether it came to the second origin, where files are.
     pub other_origin: bool,
     /// The status of the answer.

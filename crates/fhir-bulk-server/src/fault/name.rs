@@ -64,6 +64,10 @@ faults! {
     TokenWithoutExpiry "token-without-expiry" "RFC 6749, section 5.1: expires_in is recommended only",
     /// `expires_in` is a string.
     TokenExpiryString "token-expiry-string" "servers that write every value as a string",
+    /// `expires_in` is 0, though the token lives as long as ever.
+    TokenExpiryZero "token-expiry-zero" "servers that do not know how long their tokens live",
+    /// `token_type` is `Bearer`, with a capital.
+    TokenTypeCapital "token-type-capital" "SMART App Launch 2.2: its own example; RFC 6749: case does not matter",
     /// Every token lives one second.
     TokenShort "token-short" "SMART Backend Services: expires_in should not exceed 300 seconds, an export takes longer",
     /// `Patient` alone is granted of all types.
@@ -170,11 +174,15 @@ faults! {
     /// Inactive members of a Group are exported too.
     InactiveMembers "inactive-members" "Microsoft: fhir-server #1203",
     /// A Group that has not changed since `_since` exports nothing.
-    OldGroupEmpty "old-group-empty" "AWS FHIR Works: fhir-works-on-aws #437; icanbwell: fhir-server #2292",
+    OldGroupEmpty "old-group-empty" "AWS FHIR Works #437; icanbwell #2292",
     /// Patient and Group exports hold every Practitioner and Organization too.
     IncludeReferenced "include-referenced" "HAPI 8.8",
     /// A system export holds SearchParameter resources of the server's own.
     OwnSearchParameters "own-search-parameters" "Helios 0.2.7",
+    /// No resource has `meta.lastUpdated`.
+    NoLastUpdated "no-last-updated" "Epic: smart-fetch documentation",
+    /// References are absolute, below the server's own base.
+    AbsoluteReferences "absolute-references" "Bulk Data 3.0.0: references are relative or absolute",
     /// Every resource is tagged as REDACTED.
     RedactedTag "redacted-tag" "FHIR R4, security labels: what was removed for security is not complete either",
     /// URLs of deletions are absolute.
@@ -204,9 +212,11 @@ faults! {
     /// The job is lost: its status is 404 from now on.
     JobLost "job-lost" "servers that restart or expire jobs early",
     /// A poll that comes before the last Retry-After has passed answers 429.
-    PollTooSoon "poll-too-soon" "athenahealth: vendor documentation; Bulk Data 3.0.0, status",
+    PollTooSoon "poll-too-soon" "athenahealth, by a page of others: one poll a minute; Bulk Data 3.0.0, status",
     /// The status has no `Expires`.
     NoExpires "no-expires" "Bulk Data 3.0.0: Expires is recommended only",
+    /// The status expires in five seconds, by its `Expires`.
+    ExpiresSoon "expires-soon" "HAPI: files expire after two hours",
     /// The job never completes.
     NeverComplete "never-complete" "Microsoft: fhir-server #3425; LinuxForHealth #2419",
     /// The status of a running job is 200 with a body that says so.
@@ -218,7 +228,7 @@ faults! {
     /// Every Retry-After is an HTTP-date.
     RetryAfterDate "retry-after-date" "RFC 9110, section 10.2.3; bulk-data-client reads the day as seconds",
     /// Every Retry-After is an instant in epoch milliseconds.
-    RetryAfterMillis "retry-after-millis" "servers that write a clock into it",
+    RetryAfterMillis "retry-after-millis" "no server is known for it: neither seconds nor a date",
     /// Every Retry-After is 120.
     RetryAfter120 "retry-after-120" "HAPI 8.8 and Helios 0.2.7",
     /// Every Retry-After is five hours.
@@ -251,6 +261,8 @@ faults! {
     NoRequest "no-request" "Bulk Data 4.0.0-ballot",
     /// `error` is called `outcome`.
     OutcomeKey "outcome-key" "Bulk Data 4.0.0-ballot",
+    /// The manifest has `manifestType` and `outputFormat`, its files have `fileSize`.
+    BallotMembers "ballot-members" "Bulk Data 4.0.0-ballot, BulkDataManifest",
     /// `deleted` and `error` entries have no `type`.
     NoSectionType "no-section-type" "Bulk Data 4.0.0-ballot",
     /// `extension` is an object keyed by name, in the manifest and its entries.
@@ -308,9 +320,9 @@ faults! {
     /// A file answers 403: its link has expired.
     File403 "file-403" "object stores whose signed URLs have expired",
     /// A file answers 404.
-    File404 "file-404" "HAPI: files expire after two hours",
+    File404 "file-404" "HAPI: files expire after two hours, fhir-data-pipes #1082",
     /// A file answers 410.
-    File410 "file-410" "HAPI: fhir-data-pipes #845",
+    File410 "file-410" "HAPI: files expire after two hours, fhir-data-pipes #1082",
     /// A file is a login page with status 200.
     FileHtml "file-html" "gateways before real servers",
     /// A file is a single OperationOutcome with status 200.
@@ -366,7 +378,7 @@ faults! {
     /// Blank lines are between the lines.
     BlankLines "blank-lines" "bulk-data-client and Inferno skip them",
     /// The file begins with a byte order mark.
-    Bom "bom" "exports made on Windows",
+    Bom "bom" "no server is known for it: text files of Windows begin so",
     /// Lines end with CRLF.
     Crlf "crlf" "NDJSON: a carriage return is white space",
     /// The first line comes twice in the file.
@@ -388,7 +400,7 @@ faults! {
     /// A search's `total` is missing.
     NoTotal "no-total" "FHIR R4: Bundle.total is optional",
     /// The further pages of a search answer 410.
-    SearchPage410 "search-page-410" "HAPI: fhir-data-pipes #845",
+    SearchPage410 "search-page-410" "HAPI: search pages expire, #845",
     /// A read of a resource answers 403.
     Read403 "read-403" "scopes that allow the export alone",
 }

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::dataset::Dataset;
-use crate::elements::redacted;
 use crate::fault::Fault;
 use crate::job::{JobFile, Plan, Section};
 use crate::line::Line;
+use crate::members::{label, with_meta};
 use crate::resource::Resource;
 use crate::selection::Level;
 
@@ -39,11 +39,7 @@ pub(super) fn by_type(
         let own = json!({"resourceType": "SearchParameter", "id": "own", "status": "active", "code": "own"});
         lines.entry("SearchParameter").or_default().push(Bytes::from(own.to_string()).into());
     }
-    if (plan.strikes)(Fault::RedactedTag) {
-        for line in lines.values_mut().flatten() {
-            *line = redacted(&line.read()?).into();
-        }
-    }
+    changed(lines.values_mut().flatten(), plan)?;
     let twice = (plan.strikes)(Fault::DuplicateAcrossFiles);
     for (resource_type, lines) in lines {
         let first = lines.first().filter(|_| twice).cloned();
@@ -54,6 +50,45 @@ pub(super) fn by_type(
         }
     }
     Ok(())
+}
+
+/// What faults change in every resource.
+fn changed<'a>(lines: impl Iterator<Item = &'a mut Line>, plan: &Plan<'_>) -> io::Result<()> {
+    let undated = (plan.strikes)(Fault::NoLastUpdated);
+    let redacted = (plan.strikes)(Fault::RedactedTag);
+    let absolute = (plan.strikes)(Fault::AbsoluteReferences);
+    if !(undated || redacted || absolute) {
+        return Ok(());
+    }
+    for line in lines {
+        let mut bytes = line.read()?;
+        if undated {
+            bytes = with_meta(&bytes, |meta| {
+                meta.as_object_mut().map(|meta| meta.remove("lastUpdated"));
+            });
+        }
+        if redacted {
+            bytes = with_meta(&bytes, |meta| label(meta, "security", "REDACTED"));
+        }
+        if absolute {
+            bytes = with_absolute_references(&bytes, plan.base);
+        }
+        *line = bytes.into();
+    }
+    Ok(())
+}
+
+/// The line with `base` before relative references, as far as they are written without white space.
+fn with_absolute_references(line: &[u8], base: &str) -> Bytes {
+    let text = String::from_utf8_lossy(line);
+    let mut parts = text.split("\"reference\":\"");
+    let mut absolute = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        let relative = part.starts_with(|first: char| first.is_ascii_uppercase());
+        let base = if relative { format!("{base}/") } else { String::new() };
+        absolute.push_str(&format!("\"reference\":\"{base}{part}"));
+    }
+    Bytes::from(absolute)
 }
 
 /// Blocks of one patient each, headed by a Parameters resource (Bulk Data 3.0.0, `organizeOutputBy`). What is of no
@@ -74,6 +109,7 @@ pub(super) fn by_patient(
             blocks.entry(patient).or_default().push(line(resource, plan, tagged)?);
         }
     }
+    changed(blocks.values_mut().flatten(), plan)?;
     let limit = if plan.rows_per_file == 0 { usize::MAX } else { plan.rows_per_file };
     for (patient, lines) in blocks {
         let header = json!({"resourceType": "Parameters", "parameter": [

@@ -55,6 +55,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) level: &'a Level,
     pub(crate) kick_off: &'a KickOff,
     pub(crate) rows_per_file: usize,
+    /// The FHIR base, without a slash at its end.
+    pub(crate) base: &'a str,
     /// Whether a fault strikes the kick-off.
     pub(crate) strikes: &'a dyn Fn(Fault) -> bool,
 }
@@ -79,6 +81,13 @@ pub(crate) struct Job {
     last_poll: Mutex<Option<Instant>>,
     /// Where each file is, by its name.
     index: HashMap<String, usize>,
+}
+
+impl JobFile {
+    /// The length in bytes, with the end of each line.
+    pub(crate) fn byte_length(&self) -> usize {
+        self.lines.iter().map(|line| line.len() + 1).sum()
+    }
 }
 
 impl Job {
@@ -145,9 +154,9 @@ impl Job {
         last.replace(Instant::now()).is_some_and(|last| last.elapsed() < wait)
     }
 
-    /// How many status requests there were.
-    pub(crate) fn polls(&self) -> u32 {
-        self.polls.load(Ordering::Relaxed)
+    /// Whether nobody was told yet that the job has ended, after so many rounds of waiting.
+    pub(crate) fn is_running(&self, rounds: u32) -> bool {
+        self.failure.is_none() && self.polls.load(Ordering::Relaxed) <= rounds
     }
 
     pub(crate) fn file(&self, name: &str) -> Option<&Arc<JobFile>> {

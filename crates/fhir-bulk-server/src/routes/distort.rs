@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
@@ -25,6 +25,9 @@ const FLUSHED: Duration = Duration::from_millis(50);
 
 /// How long a body that stalls is silent before its connection breaks.
 const STALLED: Duration = Duration::from_secs(60);
+
+/// How many bytes the body of a kick-off has at most.
+const LONGEST_BODY: usize = 2 * 1024 * 1024;
 
 /// Marks the requests of the second listener.
 #[derive(Debug, Clone, Copy)]
@@ -80,37 +83,55 @@ const ANSWERS: &[(Fault, Step, Answer)] = &[
 ];
 
 /// Takes note of each request and answers it, as it should be or not.
-pub(super) async fn layer(
-    State(state): State<Arc<ServerState>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let uri = request.uri().path_and_query().map_or("", |uri| uri.as_str()).to_owned();
-    let step = Step::of(request.method(), request.uri().path());
-    let other_origin = request.extensions().get::<OtherOrigin>().is_some();
+pub(super) async fn layer(State(state): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
+    let mut seen = noted(&request);
+    let response = match with_body_seen(&mut seen, request).await {
+        Ok(request) => answered(&state, &seen, request, next).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    seen.status = response.status();
+    state.record.push(seen);
+    response
+}
+
+fn noted(request: &Request) -> SeenRequest {
     let mut headers = request.headers().clone();
     if let Some(authorization) = headers.get_mut(header::AUTHORIZATION) {
         authorization.set_sensitive(true);
     }
-    let mut seen = SeenRequest {
-        step,
+    SeenRequest {
+        step: Step::of(request.method(), request.uri().path()),
         method: request.method().clone(),
-        uri: uri.clone(),
+        uri: request.uri().path_and_query().map_or("", |uri| uri.as_str()).to_owned(),
         headers,
-        other_origin,
+        body: Bytes::new(),
+        other_origin: request.extensions().get::<OtherOrigin>().is_some(),
         status: StatusCode::OK,
-    };
-    if step == Step::File && state.faults.strikes(Fault::NoGzip, &uri) {
+    }
+}
+
+/// The request, after its body was noted if it is a kick-off.
+async fn with_body_seen(seen: &mut SeenRequest, request: Request) -> Result<Request, Outcome> {
+    if seen.step != Step::KickOff || seen.method != Method::POST {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    seen.body = axum::body::to_bytes(body, LONGEST_BODY).await.map_err(|_| {
+        let text = "the body is longer than the server reads, or broke off";
+        Outcome::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text)
+    })?;
+    Ok(Request::from_parts(parts, Body::from(seen.body.clone())))
+}
+
+async fn answered(state: &ServerState, seen: &SeenRequest, mut request: Request, next: Next) -> Response {
+    if seen.step == Step::File && state.faults.strikes(Fault::NoGzip, &seen.uri) {
         request.headers_mut().remove(header::ACCEPT_ENCODING);
     }
-    let response = match instead(&state, &seen) {
+    let response = match instead(state, seen) {
         Some(response) => response,
         None => next.run(request).await,
     };
-    let response = broken(&state, &seen, response);
-    seen.status = response.status();
-    state.record.push(seen);
-    response
+    broken(state, seen, response)
 }
 
 fn instead(state: &ServerState, seen: &SeenRequest) -> Option<Response> {

@@ -96,6 +96,7 @@ fn kick_off(
                 level: &level,
                 kick_off: &kick_off,
                 rows_per_file: state.options.rows_per_file,
+                base: state.base_url().as_str().trim_end_matches('/'),
                 strikes: &strikes,
             };
             Job::new(&dataset, &plan, url, scope.to_owned())?
@@ -157,7 +158,7 @@ fn by_former_jobs(state: &ServerState, url: &str, scope: &str, uri: &str) -> Opt
     }
     let held = jobs.iter().any(|job| job.scope == scope) && strikes(Fault::OneJob);
     let limit = state.options.max_running_jobs;
-    let running = jobs.iter().filter(|job| job.polls() <= state.options.poll_rounds).count();
+    let running = jobs.iter().filter(|job| job.is_running(state.options.poll_rounds)).count();
     if running >= 4 && strikes(Fault::FifthJob400) {
         return Some(Err(Outcome::bad_request("too-costly", "four exports are in progress")));
     }

@@ -1,7 +1,7 @@
 //! The status of a job: in progress, complete, failed, deleted.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::extract::{OriginalUri, Query, State};
@@ -127,7 +127,9 @@ fn in_progress(state: &ServerState, job: &Job, round: u32, uri: &str) -> Respons
 fn complete(state: &ServerState, job: &Job, number: usize, uri: &str) -> Result<Response, Outcome> {
     let page = page(state, job, number, uri).ok_or_else(|| Outcome::not_found("there is no such page"))?;
     let mut response = Json(page).into_response();
-    let expires = HeaderValue::from_str(&httpdate::fmt_http_date(job.expires));
+    let soon = state.faults.strikes(Fault::ExpiresSoon, uri);
+    let expires = if soon { SystemTime::now() + Duration::from_secs(5) } else { job.expires };
+    let expires = HeaderValue::from_str(&httpdate::fmt_http_date(expires));
     if let (Ok(expires), false) = (expires, state.faults.strikes(Fault::NoExpires, uri)) {
         response.headers_mut().insert(header::EXPIRES, expires);
     }

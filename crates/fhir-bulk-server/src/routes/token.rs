@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Form, OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headers::HeaderMapExt;
 use headers::authorization::{Authorization, Basic};
@@ -38,7 +38,15 @@ pub(super) async fn post(
     let strikes = |fault| state.faults.strikes(fault, uri.path());
     match token(&state, &headers, &form, &strikes) {
         Ok(body) => ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response(),
-        Err(refusal) => refused(refusal),
+        Err(refusal) => {
+            let mut response = refused(refusal);
+            let by_header = headers.contains_key(header::AUTHORIZATION);
+            if by_header && response.status() == StatusCode::UNAUTHORIZED {
+                let challenge = HeaderValue::from_static(r#"Basic realm="token""#);
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
     }
 }
 
@@ -64,7 +72,12 @@ fn token(
     let lifetime = if strikes(Fault::TokenShort) { 1 } else { state.options.token_lifetime };
     let token = state.tokens.issue(Duration::from_secs(lifetime), Grant { types: granted.types });
     let mut body = json!({"access_token": token, "token_type": "bearer", "scope": granted.scope});
-    if strikes(Fault::TokenExpiryString) {
+    if strikes(Fault::TokenTypeCapital) {
+        body["token_type"] = json!("Bearer");
+    }
+    if strikes(Fault::TokenExpiryZero) {
+        body["expires_in"] = json!(0);
+    } else if strikes(Fault::TokenExpiryString) {
         body["expires_in"] = json!(lifetime.to_string());
     } else if !strikes(Fault::TokenWithoutExpiry) {
         body["expires_in"] = json!(lifetime);

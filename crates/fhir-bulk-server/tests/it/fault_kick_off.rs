@@ -326,6 +326,23 @@ async fn resources_are_tagged_as_redacted_on_demand() {
 }
 
 #[tokio::test]
+async fn resources_lack_their_instant_or_name_others_absolutely_on_demand() {
+    let first = async |fault| {
+        let server = with(&[fault]).await;
+        let status = status_url(&kick_off(&server, "$export?_type=Observation").await);
+        let manifest: Value = client().get(status).send().await.unwrap().json().await.unwrap();
+        let file = client().get(manifest["output"][0]["url"].as_str().unwrap()).send().await.unwrap();
+        let text = file.text().await.unwrap();
+        assert!(text.contains(r#""value":7.40"#) && text.contains("http://another.example.org/Patient/p1"));
+        (server.base_url(), serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap())
+    };
+    let (_, undated) = first(Fault::NoLastUpdated).await;
+    assert!(undated.pointer("/meta/lastUpdated").is_none());
+    let (base, absolute) = first(Fault::AbsoluteReferences).await;
+    assert_eq!(absolute["subject"]["reference"], format!("{base}/Patient/p1"));
+}
+
+#[tokio::test]
 async fn deletions_have_odd_urls_on_demand() {
     let since = "$export?_since=2026-01-15T00:00:00Z&_type=Observation";
     for (fault, url) in [

@@ -51,6 +51,11 @@ async fn the_sections_are_those_of_the_ballot_on_demand() {
     let renamed = manifest(Fault::OutcomeKey).await;
     assert!(renamed.get("error").is_none());
     assert_eq!(renamed["outcome"].as_array().unwrap().len(), 1);
+    let sized = manifest(Fault::BallotMembers).await;
+    assert!(sized["manifestType"].as_str().unwrap().ends_with("/BulkDataManifest"));
+    assert_eq!(sized["outputFormat"], "application/fhir+ndjson");
+    let changed = std::fs::read_to_string(folder("changes/Observation.ndjson")).unwrap();
+    assert_eq!(sized["output"][0]["fileSize"], changed.split_inclusive('\n').next().unwrap().len());
     let untyped = manifest(Fault::NoSectionType).await;
     assert!(untyped["deleted"][0].get("type").is_none() && untyped["error"][0].get("type").is_none());
     assert_eq!(untyped["output"][0]["type"], "Observation");

@@ -52,19 +52,23 @@ async fn a_poll_fails_on_demand_and_the_job_goes_on() {
 #[tokio::test]
 async fn a_poll_before_retry_after_is_refused_on_demand() {
     let (server, url) =
-        job(ServerOptions { retry_after: 1, ..options() }.with_fault(Fault::PollTooSoon)).await;
+        job(ServerOptions { retry_after: 2, ..options() }.with_fault(Fault::PollTooSoon)).await;
     assert_eq!(poll(&url).await.status(), 202);
     assert_eq!(poll(&url).await.status(), 429);
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
     assert_eq!(poll(&url).await.status(), 200);
     assert_eq!(server.requests_of(Step::Status).len(), 3);
 }
 
 #[tokio::test]
-async fn the_status_has_no_expiry_on_demand() {
+async fn the_status_has_no_expiry_or_an_early_one_on_demand() {
     let (_server, url) =
         job(ServerOptions { poll_rounds: 0, ..options() }.with_fault(Fault::NoExpires)).await;
     assert!(!poll(&url).await.headers().contains_key("expires"));
+    let (_server, url) =
+        job(ServerOptions { poll_rounds: 0, ..options() }.with_fault(Fault::ExpiresSoon)).await;
+    let expires = httpdate::parse_http_date(header(&poll(&url).await, "expires")).unwrap();
+    assert!(expires < SystemTime::now() + Duration::from_secs(6));
 }
 
 #[tokio::test]

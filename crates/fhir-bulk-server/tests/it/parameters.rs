@@ -34,6 +34,9 @@ async fn a_kick_off_by_post_takes_typed_parameters() {
     ]);
     let output = export_by_post(&server, "$export", parameters).await.output;
     assert_eq!(output, ["Encounter/e1", "Patient/p1", "Patient/p2"]);
+    let seen = server.requests_of(Step::KickOff).remove(0);
+    let body: Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body["parameter"][1], json!({"name": "_type", "valueString": "Patient"}));
     let all = client().post(format!("{}/$export", server.base_url())).header("Prefer", "respond-async");
     assert_eq!(all.send().await.unwrap().status(), 202);
 }
@@ -45,6 +48,10 @@ async fn a_body_that_is_no_parameters_resource_is_refused() {
     let response = post(&server, "$export", since).await;
     assert_eq!(response.status(), 400);
     assert_eq!(issue_code(response).await, "structure");
+
+    let request = client().post(format!("{}/$export", server.base_url())).header("Prefer", "respond-async");
+    let long = request.body(" ".repeat(3 * 1024 * 1024)).send().await.unwrap();
+    assert_eq!((long.status().as_u16(), issue_code(long).await.as_str()), (413, "too-long"));
 }
 
 #[tokio::test]
@@ -237,8 +244,11 @@ async fn jobs_beyond_the_limit_wait() {
     assert_eq!(second.status(), 429);
     assert_eq!(header(&second, "retry-after"), "3");
     manifest(&status).await;
+    server.add_fault(Fault::LateRefusal);
+    assert_eq!(kick_off(&server, "$export?_typeFilter=Observation%3Fbogus%3D1").await.status(), 202);
+    // A job that has failed is not in progress.
     assert_eq!(kick_off(&server, "$export").await.status(), 202);
-    assert_eq!(server.requests_of(Step::KickOff).len(), 3);
+    assert_eq!(server.requests_of(Step::KickOff).len(), 4);
 }
 
 #[tokio::test]
