@@ -256,24 +256,23 @@ impl BulkClient {
 /// The files of a manifest, each with its name: the type and a number.
 fn wanted(manifest: &ManifestPages) -> Vec<Wanted> {
     let mut numbers = HashMap::<String, usize>::new();
-    let mut wanted = Vec::new();
-    let sections = [
-        (Section::Output, "", manifest.output().collect::<Vec<_>>()),
-        (Section::Deleted, "deleted/", manifest.deleted().collect()),
-        (Section::Outcome, "error/", manifest.outcomes().collect()),
-    ];
-    for (section, folder, files) in sections {
-        for (index, (file, requires_access_token)) in files.into_iter().enumerate() {
-            let plain = |name: &&str| super::request::is_type_name(name);
-            let stem = format!("{folder}{}", file.type_.as_deref().filter(plain).unwrap_or("Resource"));
-            let number = numbers.entry(stem.clone()).or_default();
-            let name = format!("{stem}.{number}.ndjson");
-            *number += 1;
-            let key = FileKey::of(section, index, file);
-            wanted.push(Wanted { key, file: file.clone(), requires_access_token, name });
-        }
-    }
-    wanted
+    let mut name = |section: Section, file: &OutputFile| {
+        let folder = match section {
+            Section::Output => "",
+            Section::Deleted => "deleted/",
+            Section::Outcome => "error/",
+        };
+        let plain = |name: &&str| super::request::is_type_name(name);
+        let stem = format!("{folder}{}", file.type_.as_deref().filter(plain).unwrap_or("Resource"));
+        let number = numbers.entry(stem.clone()).or_default();
+        *number += 1;
+        format!("{stem}.{}.ndjson", *number - 1)
+    };
+    let files = manifest.files().map(|(key, file, requires_access_token)| {
+        let name = name(key.section, file);
+        Wanted { key, file: file.clone(), requires_access_token, name }
+    });
+    files.collect()
 }
 
 /// Whether a file that has a record is there: its name may have been lost in a crash, which the record survived.
