@@ -367,3 +367,29 @@ async fn what_has_been_received_before_a_crash_is_not_received_again() {
     assert!(!part.exists());
     assert_eq!(real.server.requests_of(Step::File).len(), first.len() + 1);
 }
+
+#[tokio::test]
+async fn only_the_rest_of_a_file_is_asked_for_where_the_server_sends_parts() {
+    use fhir_bulk_server::Step;
+    for fault in [Fault::FileCut, Fault::FileStall] {
+        let rule = Rule::new(fault).times(1).only("Observation");
+        let real = Real::start(options().with_fault(rule).with_fault(Fault::NoGzip)).await;
+        let client = real.client().read_timeout(std::time::Duration::from_millis(150)).build().unwrap();
+        let request = ExportRequest::default();
+        client.export_to(&request, real.folder.path(), FolderOptions::default(), |_| ()).await.unwrap();
+        is_whole(&real);
+        let files = real.server.requests_of(Step::File);
+        let parts: Vec<u16> = files
+            .iter()
+            .filter(|seen| seen.header("range").is_some())
+            .map(|seen| seen.status.as_u16())
+            .collect();
+        assert_eq!(parts, [206], "{fault}");
+    }
+    // A file that is another one each time is compared, and received again.
+    let rule = Rule::new(Fault::FileCut).times(1).only("Observation");
+    let settings = options().with_fault(rule).with_fault(Fault::NoGzip).with_fault(Fault::EtagChanges);
+    let real = Real::start(settings).await;
+    export(&real).await.unwrap();
+    is_whole(&real);
+}
