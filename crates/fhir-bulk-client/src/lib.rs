@@ -1,49 +1,71 @@
 //! A client for [FHIR Bulk Data](https://hl7.org/fhir/uv/bulkdata/): kick-off, status, manifest, download.
 //!
+//! The whole of an export into a folder, which goes on where it ended when it is called again:
+//!
 //! ```no_run
-//! use fhir_bulk_client::{BulkClient, ExportRequest, Level, Secret, Url};
-//! use std::io::Write;
+//! use fhir_bulk_client::{BulkClient, ExportRequest, FolderOptions, Level, Secret, Url};
 //!
 //! # async fn export() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = BulkClient::builder(Url::parse("https://ehr.example/fhir")?)
+//! let mut client = BulkClient::builder(Url::parse("https://ehr.example/fhir")?)
 //!     .bearer_token(Secret::new(std::env::var("TOKEN")?))
 //!     .build()?;
+//! let check = client.check().await?; // what the server is, and where it deviates
+//! client.adopt(&check);
 //! let request = ExportRequest {
 //!     level: Level::Group("diabetes".into()),
 //!     types: vec!["Patient".into(), "Observation".into()],
 //!     since: Some("2026-11-01T00:00:00Z".into()),
 //!     ..Default::default()
 //! };
-//! let job = client.kick_off(&request).await?; // save job.status_url: it is the way back to the export
+//! let folder = std::path::Path::new("diabetes");
+//! let report = client.export_to(&request, folder, FolderOptions::default(), |state| eprintln!("{state:?}")).await?;
+//! println!("{:?} as of {}; {:?}", report.resources, report.transaction_time, report.warnings);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same in steps, for callers that keep the bytes elsewhere. [`JobRecord`] and [`FileRecord`] are what to keep of
+//! them:
+//!
+//! ```no_run
+//! # use fhir_bulk_client::{BulkClient, ExportRequest, ResumePoint};
+//! # use std::io::Write;
+//! # async fn steps(client: BulkClient, request: ExportRequest) -> Result<(), Box<dyn std::error::Error>> {
+//! let job = client.kick_off(&request).await?; // make job.status_url durable: it is the way back to the export
 //! let manifest = client.wait(&job.status_url, |state| eprintln!("{state:?}")).await?;
-//! for (number, (file, requires_access_token)) in manifest.output().enumerate() {
-//!     let mut out = std::fs::File::create(format!("{number}.ndjson"))?;
-//!     let mut download = client.download(file, requires_access_token).await?;
+//! for (key, file, requires_access_token) in manifest.files() {
+//!     let mut out = std::fs::File::create("file.part")?;
+//!     let point = ResumePoint::default(); // or what is there already
+//!     let mut download = client.download_from(key.section, file, requires_access_token, point).await?;
 //!     while let Some(bytes) = download.chunk().await? {
 //!         out.write_all(&bytes)?;
 //!     }
-//!     println!("{} {:?}", file.url, download.finish());
+//!     println!("{:?}", download.verify()?); // only now may the file get its final name
 //! }
 //! client.delete_job(&job.status_url).await?; // only now: until here everything could be fetched again
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! An export is only complete with what the manifest has beside `output`: see [`ManifestPages::deleted`], and
-//! [`ManifestPages::outcomes`], where a server tells of what it could not export. A success of the request says
-//! nothing about either.
+//! A success of the request says nothing about what the server could not export: that is in the OperationOutcomes of
+//! [`Section::Outcome`].
 //!
 //! # What holds
 //! * Bytes are passed on as the server wrote them, decompressed and otherwise untouched, in constant memory.
-//! * A body that ends early is an error, as far as HTTP or gzip can tell; [`OutputFile::count`] tells the rest.
-//! * The token goes to the origin of the FHIR base and to no other, on redirects too.
+//! * What [`Download::verify`] vouches for is whole, as far as HTTP, gzip, its last line and its count can tell, and has
+//!   resources of its type.
+//! * The token goes to the origin of the FHIR base and to those that the user has named, and never along a redirect to
+//!   another origin. Nothing travels unencrypted but to this machine.
 //! * One [`BulkClient::kick_off`] begins at most one export. Everything else may be repeated, and is, where a failure
 //!   may pass.
+//! * A kick-off that is refused because of an export of this client is an error at once ([`ErrorKind::Busy`]): whoever
+//!   began that one can end it. Exports of others are waited for.
 //! * Errors say what, where and what to do ([`Error`]) and show no credentials ([`redact`]).
 //!
 //! # Where to find what
 //! `export/` has a file for each step, with a link to its section of the specification; `http/` has retries,
-//! redirects and bodies; `auth/` has the token and who may see it.
+//! redirects and bodies; `auth/` has the token and who may see it; `server/` has the deviations of known servers. The
+//! README has each requirement with its module and its test.
 
 mod attachment;
 mod auth;

@@ -29,6 +29,20 @@ impl Grant {
         self.granted.as_ref().unwrap_or(&self.asked)
     }
 
+    /// What the token does not cover of an export of these types, or of all if there are none.
+    pub(crate) fn warning_of_types(&self, types: &[String]) -> Option<String> {
+        let readable = self.scopes().readable_types()?;
+        let beyond: Vec<&str> =
+            types.iter().filter(|name| !readable.contains(name)).map(String::as_str).collect();
+        match (types.is_empty(), beyond.is_empty()) {
+            (true, _) => {
+                Some(format!("the token is for {} alone: the export has no more", readable.join(", ")))
+            }
+            (false, false) => Some(format!("the token is not for {}", beyond.join(", "))),
+            (false, true) => None,
+        }
+    }
+
     /// What may not be as the caller means, for a person to read.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();

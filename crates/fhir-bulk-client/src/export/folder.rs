@@ -53,6 +53,14 @@ struct Wanted {
     name: String,
 }
 
+impl Wanted {
+    /// Whether both are the same file: a server may name it by another URL each time it is asked, and keeps its place.
+    fn is(&self, other: &Self) -> bool {
+        let (a, b) = (&self.key, &other.key);
+        (a.section, a.index) == (b.section, b.index) && self.file.type_ == other.file.type_
+    }
+}
+
 /// The manifest in use, and how often it was asked for.
 struct Links {
     wanted: Vec<Wanted>,
@@ -77,7 +85,8 @@ impl BulkClient {
         let mut on_progress = on_progress;
         let started = Instant::now();
         let (mut job, mut resumed) = match self.job_of(folder).await? {
-            Some(job) => (job, true),
+            Some(job) if job.is_of(request) => (job, true),
+            Some(_) => return Err(unusable(folder, &"it has an export of another request")),
             None => (self.begin(request, folder).await?, false),
         };
         let kicked_off = started.elapsed();
@@ -119,7 +128,7 @@ impl BulkClient {
     }
 
     async fn begin(&self, request: &ExportRequest, folder: &Path) -> Result<JobRecord, Error> {
-        let job = JobRecord::new(&self.kick_off(request).await?);
+        let job = JobRecord::new(&self.kick_off(request).await?, request);
         let bytes = serde_json::to_vec(&job).map_err(|error| unusable(folder, &error))?;
         write_durably(&folder.join("job.json"), &bytes).await?;
         Ok(job)
@@ -147,7 +156,9 @@ impl BulkClient {
         let (links, journal, before) = (&links, &journal, &before);
         let files =
             futures::stream::iter(wanted.into_iter().enumerate()).map(|(number, wanted)| async move {
-                if let Some(record) = before.get(&wanted.key) {
+                if let Some(record) = before.get(&wanted.key)
+                    && is_there(folder, record).await
+                {
                     return Ok((number, record.clone()));
                 }
                 let record = self.receive_file(wanted, status_url, links, folder, options.restarts).await?;
@@ -188,8 +199,8 @@ impl BulkClient {
                         links.generation += 1;
                     }
                     generation = links.generation;
-                    let same = links.wanted.iter().find(|other| other.key == wanted.key);
-                    wanted = same.cloned().ok_or(error)?;
+                    let same = links.wanted.iter().find(|other| other.is(&wanted));
+                    wanted = Wanted { key: wanted.key, ..same.cloned().ok_or(error)? };
                 }
                 Ok(summary) => return Ok(FileRecord::new(wanted.key, wanted.name, &wanted.file, summary)),
                 Err(error) => return Err(error),
@@ -245,24 +256,28 @@ impl BulkClient {
 /// The files of a manifest, each with its name: the type and a number.
 fn wanted(manifest: &ManifestPages) -> Vec<Wanted> {
     let mut numbers = HashMap::<String, usize>::new();
-    let mut wanted = Vec::new();
-    let sections = [
-        (Section::Output, "", manifest.output().collect::<Vec<_>>()),
-        (Section::Deleted, "deleted/", manifest.deleted().collect()),
-        (Section::Outcome, "error/", manifest.outcomes().collect()),
-    ];
-    for (section, folder, files) in sections {
-        for (index, (file, requires_access_token)) in files.into_iter().enumerate() {
-            let plain = |name: &&str| super::request::is_type_name(name);
-            let stem = format!("{folder}{}", file.type_.as_deref().filter(plain).unwrap_or("Resource"));
-            let number = numbers.entry(stem.clone()).or_default();
-            let name = format!("{stem}.{number}.ndjson");
-            *number += 1;
-            let key = FileKey::of(section, index, file);
-            wanted.push(Wanted { key, file: file.clone(), requires_access_token, name });
-        }
-    }
-    wanted
+    let mut name = |section: Section, file: &OutputFile| {
+        let folder = match section {
+            Section::Output => "",
+            Section::Deleted => "deleted/",
+            Section::Outcome => "error/",
+        };
+        let plain = |name: &&str| super::request::is_type_name(name);
+        let stem = format!("{folder}{}", file.type_.as_deref().filter(plain).unwrap_or("Resource"));
+        let number = numbers.entry(stem.clone()).or_default();
+        *number += 1;
+        format!("{stem}.{}.ndjson", *number - 1)
+    };
+    let files = manifest.files().map(|(key, file, requires_access_token)| {
+        let name = name(key.section, file);
+        Wanted { key, file: file.clone(), requires_access_token, name }
+    });
+    files.collect()
+}
+
+/// Whether a file that has a record is there: its name may have been lost in a crash, which the record survived.
+async fn is_there(folder: &Path, record: &FileRecord) -> bool {
+    fs::metadata(folder.join(&record.name)).await.is_ok_and(|there| there.len() == record.byte_count)
 }
 
 fn part(path: &Path) -> PathBuf {

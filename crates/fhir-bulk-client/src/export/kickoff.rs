@@ -197,6 +197,10 @@ impl BulkClient {
                 "the status URL {shown} is not of the FHIR base's origin: the token is not sent"
             ));
         }
+        if let Ok(Some(grant)) = self.grant().await {
+            warnings.extend(grant.warnings());
+            warnings.extend(grant.warning_of_types(&request.types));
+        }
         // A lenient server tells here which parameters it ignores.
         let outcome = answer.body.read(MAX_BODY).await.ok().and_then(|body| OperationOutcome::parse(&body));
         if let Some(outcome) = outcome {

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::applied::Contradiction;
@@ -14,7 +13,9 @@ use super::download::DownloadSummary;
 use super::inspect::Contents;
 use super::kickoff::KickOff;
 use super::manifest::{OutputFile, Section};
+use super::request::ExportRequest;
 use crate::http::redact;
+use crate::ndjson::Tally;
 
 /// A job that the server has accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct JobRecord {
     pub status_url: Url,
     /// What was asked, redacted.
     pub request: String,
+    /// SHA-256 of all that was asked, to know it again.
+    pub request_sha256: String,
     /// What was noticed at the kick-off.
     pub warnings: Vec<String>,
     /// When, in seconds since 1970.
@@ -30,8 +33,8 @@ pub struct JobRecord {
 }
 
 impl JobRecord {
-    /// The record of a kick-off that was accepted just now.
-    pub fn new(kick_off: &KickOff) -> Self {
+    /// The record of a kick-off of `request` that was accepted just now.
+    pub fn new(kick_off: &KickOff, request: &ExportRequest) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         // The parameters are ours and hold no secrets, unlike those of other URLs.
         let mut bare = kick_off.request_url.clone();
@@ -40,10 +43,24 @@ impl JobRecord {
         Self {
             status_url: kick_off.status_url.clone(),
             request: format!("{}{query}", redact(&bare)),
+            request_sha256: sha256_of(request),
             warnings: kick_off.warnings.clone(),
             kicked_off_at: now.as_secs(),
         }
     }
+}
+
+impl JobRecord {
+    /// Whether the job is of this request.
+    pub fn is_of(&self, request: &ExportRequest) -> bool {
+        self.request_sha256 == sha256_of(request)
+    }
+}
+
+fn sha256_of(request: &ExportRequest) -> String {
+    let mut tally = Tally::new();
+    tally.update(format!("{request:?}").as_bytes());
+    tally.finish().sha256
 }
 
 /// Which file of an export is meant, whatever its link is this time.
@@ -61,12 +78,9 @@ impl FileKey {
     /// The key of the file that stands at `index` of `section`.
     pub fn of(section: Section, index: usize, file: &OutputFile) -> Self {
         let path = file.url.split(['?', '#']).next().unwrap_or_default();
-        let mut hash = Sha256::new();
-        hash.update(file.type_.as_deref().unwrap_or_default());
-        hash.update(b"\n");
-        hash.update(path);
-        let digest: [u8; 32] = hash.finalize().into();
-        let identity = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut tally = Tally::new();
+        tally.update(format!("{}\n{path}", file.type_.as_deref().unwrap_or_default()).as_bytes());
+        let identity = tally.finish().sha256;
         Self { section, index, identity }
     }
 }

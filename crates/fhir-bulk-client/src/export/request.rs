@@ -153,6 +153,10 @@ impl ExportRequest {
                 ));
             }
         }
+        if self.since.is_some() && quirks.never_reports_deletions {
+            let what = "this server never reports what was deleted: only an export of everything finds it";
+            warnings.push(what.to_owned());
+        }
         for name in self.names() {
             let at_level = match self.level {
                 Level::Group(_) => quirks.ignored_parameters_of_groups.contains(&name),

@@ -15,7 +15,8 @@ use reqwest::StatusCode;
 use reqwest::header::{EXPIRES, HeaderName, HeaderValue};
 use url::Url;
 
-use super::manifest::{Manifest, OutputFile};
+use super::manifest::{Manifest, OutputFile, Section};
+use super::record::FileKey;
 use crate::client::BulkClient;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
@@ -72,22 +73,35 @@ impl ManifestPages {
         self.pages.first().map(|page| page.manifest.transaction_time.as_str())
     }
 
+    /// All files: those with resources, those with what was deleted, those with OperationOutcomes. Each with the key by
+    /// which it is known again in a manifest that is asked for later, and its page's `requiresAccessToken`.
+    pub fn files(&self) -> impl Iterator<Item = (FileKey, &OutputFile, bool)> {
+        let output = self.output().enumerate().map(|(index, file)| (Section::Output, index, file));
+        let deleted = self.deleted().enumerate().map(|(index, file)| (Section::Deleted, index, file));
+        let outcomes = self.outcomes().enumerate().map(|(index, file)| (Section::Outcome, index, file));
+        let all = output.chain(deleted).chain(outcomes);
+        all.map(|(section, index, (file, token))| (FileKey::of(section, index, file), file, token))
+    }
+
     /// The files with resources, of all pages, each with its page's `requiresAccessToken`.
     pub fn output(&self) -> impl Iterator<Item = (&OutputFile, bool)> {
-        self.files(|manifest| manifest.output.iter())
+        self.section(|manifest| manifest.output.iter())
     }
 
     /// The files with Bundles of what was deleted, of all pages, each with its page's `requiresAccessToken`.
     pub fn deleted(&self) -> impl Iterator<Item = (&OutputFile, bool)> {
-        self.files(|manifest| manifest.deleted.iter())
+        self.section(|manifest| manifest.deleted.iter())
     }
 
     /// The files with OperationOutcomes, of all pages, each with its page's `requiresAccessToken`.
     pub fn outcomes(&self) -> impl Iterator<Item = (&OutputFile, bool)> {
-        self.files(Manifest::outcomes)
+        self.section(Manifest::outcomes)
     }
 
-    fn files<'a, I>(&'a self, section: fn(&'a Manifest) -> I) -> impl Iterator<Item = (&'a OutputFile, bool)>
+    fn section<'a, I>(
+        &'a self,
+        section: fn(&'a Manifest) -> I,
+    ) -> impl Iterator<Item = (&'a OutputFile, bool)>
     where
         I: Iterator<Item = &'a OutputFile> + 'a,
     {

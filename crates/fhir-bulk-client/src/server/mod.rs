@@ -40,7 +40,8 @@ pub struct Quirks {
     pub counts_are_wrong: bool,
     /// An empty Group exports all patients: the Group is read first, and an empty one refused.
     pub empty_group_exports_everyone: bool,
-    /// The server never reports what was deleted: only a full export finds it.
+    /// The server never reports what was deleted: a kick-off with `_since` warns that only an export of everything finds
+    /// it.
     pub never_reports_deletions: bool,
 }
 

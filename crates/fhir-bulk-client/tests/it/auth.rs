@@ -301,3 +301,40 @@ async fn a_server_without_authorization_wants_no_token_whatever_its_manifest_say
     assert!(client.download(file, requires_access_token).await.is_ok());
     assert!(server.seen().iter().all(|seen| seen.header("authorization").is_none()));
 }
+
+fn key_file(name: &str) -> Secret {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/keys").join(name);
+    Secret::new(std::fs::read_to_string(path).unwrap())
+}
+
+#[test]
+fn a_key_is_the_same_in_every_form() {
+    let jwks = KeySet::parse(&key_file("jwks.json")).unwrap();
+    let ids: Vec<&str> = jwks.keys().iter().map(SigningKey::id).collect();
+    assert_eq!(ids, ["r", "e"], "public keys and those of other kinds are passed over");
+    let public = |key: &SigningKey| {
+        let mut jwk = key.public_jwk();
+        jwk.as_object_mut().unwrap().remove("kid");
+        jwk
+    };
+    for (name, key) in [
+        ("rsa.pkcs1.pem", &jwks.keys()[0]),
+        ("rsa.pkcs8.pem", &jwks.keys()[0]),
+        ("ec.sec1.pem", &jwks.keys()[1]),
+        ("ec.pkcs8.pem", &jwks.keys()[1]),
+    ] {
+        let parsed = KeySet::parse(&key_file(name)).unwrap();
+        assert_eq!(
+            (parsed.keys()[0].algorithm(), public(&parsed.keys()[0])),
+            (key.algorithm(), public(key)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn keys_of_other_kinds_are_told() {
+    let told = |name: &str| KeySet::parse(&key_file(name)).unwrap_err().to_string();
+    insta::assert_snapshot!(told("p256.pkcs8.pem"), @"the key is neither RSA nor of the curve P-384. Hint: RS384 wants an RSA key of 2048 bits or more, ES384 one of the curve P-384");
+    insta::assert_snapshot!(told("encrypted.pem"), @"the key is encrypted: decrypt it first, as with openssl pkey. Hint: RS384 wants an RSA key of 2048 bits or more, ES384 one of the curve P-384");
+}

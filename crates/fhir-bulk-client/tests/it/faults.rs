@@ -318,3 +318,78 @@ async fn a_file_that_stalls_goes_on() {
     is_whole(&real);
     assert_eq!(report.retries(), 1);
 }
+
+#[tokio::test]
+async fn a_folder_with_another_export_is_refused() {
+    let real = Real::start(options()).await;
+    export(&real).await.unwrap();
+    let client = real.client().build().unwrap();
+    let other = ExportRequest { types: vec!["Patient".into()], ..Default::default() };
+    let outcome = client.export_to(&other, real.folder.path(), FolderOptions::default(), |_| ()).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn a_file_that_was_lost_though_it_has_a_record_is_received_again() {
+    let real = Real::start(options()).await;
+    let keep = FolderOptions { delete_job: false, ..Default::default() };
+    let client = real.client().build().unwrap();
+    let request = ExportRequest::default();
+    client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
+    std::fs::remove_file(real.path("Observation.1.ndjson")).unwrap();
+    client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
+    is_whole(&real);
+    let outcome = client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
+    assert_eq!(outcome.resources["Observation"], 100);
+}
+
+#[tokio::test]
+async fn what_has_been_received_before_a_crash_is_not_received_again() {
+    use fhir_bulk_server::Step;
+    let real = Real::with_observations(options(), 30).await;
+    let keep = FolderOptions { delete_job: false, ..Default::default() };
+    let client = real.client().build().unwrap();
+    let request = ExportRequest::default();
+    client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
+    // As a crash in the middle of the file leaves it.
+    let (whole, part) = (real.path("Observation.0.ndjson"), real.path("Observation.0.ndjson.part"));
+    let text = std::fs::read(&whole).unwrap();
+    std::fs::remove_file(&whole).unwrap();
+    std::fs::write(&part, &text[..1_000]).unwrap();
+    let records = std::fs::read_to_string(real.path("files.ndjson")).unwrap();
+    let others: Vec<&str> = records.lines().filter(|line| !line.contains("\"Observation\"")).collect();
+    std::fs::write(real.path("files.ndjson"), others.join("\n") + "\n{\"cut").unwrap();
+    let first = real.server.requests_of(Step::File);
+    let etag = first.iter().find(|seen| seen.uri.contains("Observation")).map(|seen| seen.status);
+    assert!(etag.is_some());
+    client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
+    assert_eq!(std::fs::read(&whole).unwrap(), text);
+    assert!(!part.exists());
+    assert_eq!(real.server.requests_of(Step::File).len(), first.len() + 1);
+}
+
+#[tokio::test]
+async fn only_the_rest_of_a_file_is_asked_for_where_the_server_sends_parts() {
+    use fhir_bulk_server::Step;
+    for fault in [Fault::FileCut, Fault::FileStall] {
+        let rule = Rule::new(fault).times(1).only("Observation");
+        let real = Real::start(options().with_fault(rule).with_fault(Fault::NoGzip)).await;
+        let client = real.client().read_timeout(std::time::Duration::from_millis(150)).build().unwrap();
+        let request = ExportRequest::default();
+        client.export_to(&request, real.folder.path(), FolderOptions::default(), |_| ()).await.unwrap();
+        is_whole(&real);
+        let files = real.server.requests_of(Step::File);
+        let parts: Vec<u16> = files
+            .iter()
+            .filter(|seen| seen.header("range").is_some())
+            .map(|seen| seen.status.as_u16())
+            .collect();
+        assert_eq!(parts, [206], "{fault}");
+    }
+    // A file that is another one each time is compared, and received again.
+    let rule = Rule::new(Fault::FileCut).times(1).only("Observation");
+    let settings = options().with_fault(rule).with_fault(Fault::NoGzip).with_fault(Fault::EtagChanges);
+    let real = Real::start(settings).await;
+    export(&real).await.unwrap();
+    is_whole(&real);
+}

@@ -7,6 +7,7 @@ mod check;
 mod dialects;
 mod download;
 mod faults;
+mod hapi;
 mod kickoff;
 mod log;
 mod manifests;

@@ -230,6 +230,13 @@ async fn scopes_that_a_server_spells_otherwise_or_narrows() {
     let grant = client.grant().await.unwrap().unwrap();
     assert_eq!(grant.scopes().readable_types(), Some(vec!["Patient".to_owned()]));
     assert!(!grant.missing().is_empty());
+    let all = client.kick_off(&ExportRequest::default()).await.unwrap();
+    assert!(
+        all.warnings.iter().any(|warning| warning.contains("the token is for Patient alone")),
+        "{:?}",
+        all.warnings
+    );
+    assert!(all.warnings.iter().any(|warning| warning.contains("granted less than was asked")));
 }
 
 #[tokio::test]
