@@ -5,6 +5,7 @@
 
 pub mod exports;
 pub mod findings;
+pub mod gaps;
 pub mod identity;
 pub mod keys;
 pub mod ledger;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fhir_arrow::parse_instant;
-use fhir_bulk_client::{BulkClient, ErrorKind, ExportLog, Grant, Level, ServerCheck, redact};
+use fhir_bulk_client::{BulkClient, ErrorKind, ExportLog, ExportRequest, Grant, Level, ServerCheck, redact};
 use fhir_definitions::{Definitions, FhirVersion};
 
+use super::gaps;
 use super::input::{Input, InputFile};
-use super::jobs::{self, Completed, Watch};
+use super::jobs::{self, Completed, KickedOff, Places, Watch};
 use super::load::load;
 use super::log::Log;
 use super::outcomes::Outcomes;
@@ -135,7 +136,7 @@ pub async fn export(
 }
 
 async fn refuse_errors(lake: &Lake, input: &Input, on_server_error: OnServerError) -> Result<()> {
-    let mut outcomes = Outcomes::default();
+    let mut outcomes = Outcomes::new(lake.definitions(), "");
     for file in input.files.iter().filter(|file| file.section == Section::Error) {
         outcomes.read(&lake.root, file).await?;
     }
@@ -312,13 +313,11 @@ async fn receive(
         log.event(ExportLog::export_complete);
     }
     let saved = log.save().await;
-    let (completed, files) = received?;
+    let (completed, mut files) = received?;
     saved?;
+    files.extend(gaps::fill(client, lake, run, &files, options.settings.raw).await?.files);
     run.freeze(input(run, &completed, files, warnings)?).await
 }
-
-/// How often manifests are asked for again because links have expired.
-const MANIFESTS_AGAIN: u32 = 5;
 
 async fn receive_files(
     lake: &Lake,
@@ -329,27 +328,92 @@ async fn receive_files(
 ) -> Result<(Vec<Completed>, Vec<InputFile>)> {
     let jobs = run.plan.jobs.iter();
     let requests: Vec<_> = jobs.map(|job| Arc::new(run.plan.scope.request(&options.level, job))).collect();
-    let mut started = Vec::new();
-    for (n, request) in requests.iter().enumerate() {
-        started.push(jobs::kick_off(client, lake, run, n, request, watch).await?);
-    }
-    let mut again = 0;
-    loop {
-        let mut completed: Vec<Completed> = Vec::new();
-        for kicked_off in started.clone() {
-            let pages = completed.iter().map(|done| done.manifest.pages.len()).sum();
-            completed.push(jobs::manifest(client, lake, run, kicked_off, pages, watch).await?);
+    let (mut completed, mut files): (Vec<Completed>, Vec<InputFile>) = (Vec::new(), Vec::new());
+    let mut places = Places::default();
+    while completed.len() < requests.len() {
+        if !completed.is_empty() {
+            // The server has refused another job beside these. Their files are here, whole, and they may be in its way
+            // until they are gone.
+            jobs::delete(client, run).await?;
         }
-        watch.log.save().await?;
-        let wanted = jobs::wanted(run, &requests, &completed, options.settings.raw);
-        match jobs::download(client, lake, run, &wanted, options.parallel, watch).await {
-            Err(Error::Server(error))
-                if error.kind() == ErrorKind::LinkExpired && again < MANIFESTS_AGAIN =>
-            {
-                again += 1;
-                tracing::info!(%error, "a link is no longer good: the manifest is asked for again");
+        let started = begin_jobs(client, lake, run, &requests, completed.len(), watch).await?;
+        let first = completed.len();
+        let round = Round { client, lake, run, requests: &requests[first..], options, watch };
+        let (done, received) = round.receive(started, &mut places).await?;
+        completed.extend(done);
+        files.extend(received);
+    }
+    Ok((completed, files))
+}
+
+/// Begins as many of the jobs from `first` on as the server takes beside each other.
+async fn begin_jobs(
+    client: &BulkClient,
+    lake: &Lake,
+    run: &Run,
+    requests: &[Arc<ExportRequest>],
+    first: usize,
+    watch: &Watch<'_>,
+) -> Result<Vec<KickedOff>> {
+    let mut started = Vec::new();
+    for (n, request) in requests.iter().enumerate().skip(first) {
+        match jobs::kick_off(client, lake, run, n, request, watch).await {
+            Err(Error::Server(error)) if error.kind() == ErrorKind::Busy && n > first => {
+                tracing::info!(%error, "the server takes one export after the other");
+                break;
             }
-            files => return Ok((completed, files?)),
+            kicked_off => started.push(kicked_off?),
+        }
+    }
+    Ok(started)
+}
+
+/// How often manifests are asked for again because links have expired.
+const MANIFESTS_AGAIN: u32 = 5;
+
+/// Jobs that the server has at the same time.
+struct Round<'r> {
+    client: &'r BulkClient,
+    lake: &'r Lake,
+    run: &'r Run,
+    /// What they ask for.
+    requests: &'r [Arc<ExportRequest>],
+    options: &'r ExportOptions,
+    watch: &'r Watch<'r>,
+}
+
+impl Round<'_> {
+    /// Waits for the jobs and downloads their files.
+    async fn receive(
+        &self,
+        started: Vec<KickedOff>,
+        places: &mut Places,
+    ) -> Result<(Vec<Completed>, Vec<InputFile>)> {
+        let Self { client, lake, run, requests, options, watch } = self;
+        let mut again = 0;
+        loop {
+            let mut taken = places.clone();
+            let mut completed: Vec<Completed> = Vec::new();
+            for kicked_off in started.clone() {
+                let done = jobs::manifest(client, lake, run, kicked_off, taken.pages, watch).await?;
+                taken.pages += done.manifest.pages.len();
+                completed.push(done);
+            }
+            watch.log.save().await?;
+            let first = taken.files;
+            let wanted = jobs::wanted(run, requests, &completed, options.settings.raw, &mut taken);
+            match jobs::download(client, lake, run, &wanted, first, options.parallel, watch).await {
+                Err(Error::Server(error))
+                    if error.kind() == ErrorKind::LinkExpired && again < MANIFESTS_AGAIN =>
+                {
+                    again += 1;
+                    tracing::info!(%error, "a link is no longer good: the manifest is asked for again");
+                }
+                files => {
+                    *places = taken;
+                    return Ok((completed, files?));
+                }
+            }
         }
     }
 }

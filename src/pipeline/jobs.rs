@@ -63,6 +63,17 @@ pub struct Wanted {
     ambiguous: bool,
 }
 
+/// What the jobs of a run have taken of its numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// Pages of manifests.
+    pub pages: usize,
+    /// Files.
+    pub files: usize,
+    /// Files by section and type.
+    numbers: HashMap<(&'static str, String), usize>,
+}
+
 /// Who is told of an export.
 pub struct Watch<'w> {
     /// Whoever watches the run.
@@ -185,8 +196,8 @@ pub fn wanted(
     requests: &[Arc<ExportRequest>],
     completed: &[Completed],
     raw: Encoding,
+    places: &mut Places,
 ) -> Vec<Wanted> {
-    let mut numbers = HashMap::<(&'static str, String), usize>::new();
     let mut wanted = Vec::new();
     for (request, done) in requests.iter().zip(completed) {
         let sections = [
@@ -197,7 +208,7 @@ pub fn wanted(
         for (section, files) in sections {
             for (file, requires_access_token) in files {
                 let name = raw_name(section, file);
-                let n = numbers.entry((section.name(), name.clone())).or_default();
+                let n = places.numbers.entry((section.name(), name.clone())).or_default();
                 let path = layout::file(&run.plan.export_id, section, &name, *n, raw);
                 *n += 1;
                 wanted.push(Wanted {
@@ -212,6 +223,7 @@ pub fn wanted(
             }
         }
     }
+    places.files += wanted.len();
     let mut named = HashMap::<String, usize>::new();
     wanted.iter().for_each(|wanted| *named.entry(shown_url(&wanted.file)).or_default() += 1);
     for wanted in &mut wanted {
@@ -231,12 +243,13 @@ fn raw_name(section: Section, file: &OutputFile) -> String {
     file.type_.as_deref().filter(plain).unwrap_or(fallback).to_owned()
 }
 
-/// Downloads what has no record yet, some files at a time. Returns the records of all, in order.
+/// Downloads what has no record yet, some files at a time; `first` is the number of the first of them. Returns the records of all, in order.
 pub async fn download(
     client: &BulkClient,
     lake: &Lake,
     run: &Run,
     wanted: &[Wanted],
+    first: usize,
     parallel: usize,
     watch: &Watch<'_>,
 ) -> Result<Vec<InputFile>> {
@@ -244,7 +257,7 @@ pub async fn download(
     observer.begin(Step::Download, wanted.iter().map(|wanted| wanted.file.file_size).sum());
     let files = futures::stream::iter(wanted.iter().enumerate())
         .map(|(n, wanted)| async move {
-            let name = format!("files/{n}.json");
+            let name = format!("files/{}.json", first + n);
             // A server may list its files in another order when it is asked again.
             if let Some(before) = run.noted::<InputFile>(&name).await?.filter(|before| wanted.is(before)) {
                 return Ok(before);

@@ -14,6 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::deletions::{DeletedAt, Deletions};
 use super::export::ROSTER;
 use super::findings;
+use super::gaps::{self, Filled};
 use super::input::{Input, InputFile};
 use super::outcomes::Outcomes;
 use super::progress::{Observer, Step};
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES};
 use crate::lake::findings::FindingRow;
+use crate::lake::gaps::{self as lake_gaps, GapRow};
 use crate::lake::ledger::{DeletionRow, FileRow, record_tombstones};
 use crate::lake::members::{GroupPatients, MemberRow, record_members};
 use crate::lake::own::{self, OwnRow};
@@ -75,7 +77,7 @@ async fn load_input(
     findings::refuse_invalid(&staged, |file| input.files.get(file as usize).map_or("", |file| &file.path))?;
     let mut came = staged.tally.clone();
     came.merge(deletions.tally.clone());
-    let whole = reconcile(run, input, &came, &BTreeMap::new(), outcomes.errors())?.complete;
+    let whole = reconcile(run, input, &came, &BTreeMap::new(), outcomes.unplaced())?.complete;
     let scope = SnapshotScope::of(run, input, whole, settings.max_removals);
     let removals = removals(&context, &scope, &staged).await?;
     deletions.rows.extend(removals.rows);
@@ -84,13 +86,23 @@ async fn load_input(
     let changes = changes(lake, &mut staged, &deletions.rows).await?;
     let changed = write_tables(&context, changes, observer).await?;
     staged.tally.merge(deletions.tally);
-    let mut verdict = reconcile(run, input, &staged.tally, &changed, outcomes.errors())?;
+    let mut verdict = reconcile(run, input, &staged.tally, &changed, outcomes.unplaced())?;
+    let gaps = match run.noted::<Filled>(gaps::NOTE).await? {
+        Some(filled) => filled.gaps,
+        None => outcomes.gaps(),
+    };
     verdict.warnings.extend(removals.warning);
 
     let mut versions = Versions::default();
     versions.note(DeletionRow::TABLE, recorded.version);
     changed.iter().for_each(|(name, changed)| versions.note(name, changed.version));
-    let clean = verdict.complete && staged.tally.all_refused() == 0;
+    let open = gaps.iter().filter(|gap| gap.resolved_by.is_none()).count();
+    verdict.warnings.extend(
+        (open > 0)
+            .then(|| format!("{open} resources are missing that the server could not export: see _gaps")),
+    );
+    let clean = verdict.complete && staged.tally.all_refused() == 0 && open == 0;
+    versions.note(GapRow::TABLE, lake_gaps::record(&lake.root, &run.stamp(), &gaps).await?);
     staged.quarantine.extend(quarantine(lake, run, &deletions.refused).await?);
     let expired = expired(&Exports::read(&lake.root).await?, settings.quarantine_retention);
     let findings = findings::rows(run, input, &staged.tally);
@@ -210,7 +222,10 @@ async fn read(lake: &Lake, run: &Run, input: &Input) -> Result<Read> {
         manifest: if input.has_manifest { Some(transaction_time(input)?) } else { None },
         started_at: instant(run.plan.started_at)?,
     };
-    let mut read = Read { deletions: Deletions::default(), outcomes: Outcomes::default() };
+    let mut read = Read {
+        deletions: Deletions::default(),
+        outcomes: Outcomes::new(lake.definitions(), &run.plan.export_id),
+    };
     for (index, file) in (0..).zip(&input.files) {
         match file.section {
             Section::Output => {}

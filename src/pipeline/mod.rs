@@ -9,6 +9,7 @@ mod copy;
 pub mod deletions;
 pub mod export;
 mod findings;
+mod gaps;
 pub mod ingest;
 pub mod input;
 mod jobs;

@@ -49,7 +49,10 @@ pub fn reconcile(
     }
     let (mut missing, mut warnings) = (Vec::new(), input.warnings.clone());
     if errors > 0 {
-        missing.push(format!("the server reported {errors} errors (in raw/{}/error)", run.plan.export_id));
+        missing.push(format!(
+            "the server reported {errors} errors that name no resource (in raw/{}/error)",
+            run.plan.export_id
+        ));
     }
     missing.extend(lost_deletions(input, tally));
     missing.extend(refused_files(input, tally));

@@ -248,3 +248,53 @@ async fn a_run_that_was_interrupted_is_given_up_and_the_server_told_so() {
     assert!(!report.resumed);
     assert_eq!(server.kick_offs().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_could_not_export_is_read_and_the_watermark_moves() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    server.add_fault(fault("outcome-named"));
+    let lake = bench.lake("lake");
+    let report = export(&server, &lake, &part()).await.unwrap();
+    assert_eq!(report.run.watermarks.len(), 6, "{:?}", report.warnings);
+    let gaps = ask(&lake, "SELECT resource_type, resolved_by FROM _gaps").await.unwrap();
+    assert!(!gaps.is_empty());
+    assert!(gaps.iter().all(|gap| gap[1] == report.run.export_id), "{gaps:?}");
+    assert!(report.is_clean(), "{:?}", report.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_stays_a_gap_until_it_can() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    server.add_fault(fault("outcome-named"));
+    server.add_fault(fault("read-403"));
+    let lake = bench.lake("lake");
+    let report = export(&server, &lake, &part()).await.unwrap();
+    assert!(!report.is_clean() && report.run.watermarks.len() == 6);
+    assert_ne!(one(&lake, "SELECT count(*) FROM _gaps WHERE resolved_by IS NULL").await, "0");
+    server.set_faults(Vec::new());
+    assert!(export(&server, &lake, &part()).await.unwrap().is_clean());
+    assert_eq!(one(&lake, "SELECT count(*) FROM _gaps WHERE resolved_by IS NULL").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_one_export_at_a_time_gets_one_after_the_other() {
+    let bench = Bench::new();
+    for name in ["one-job"] {
+        let server = bench.server().await;
+        let lake = bench.lake(name);
+        let of = |types: &[&str]| ExportOptions {
+            types: types.iter().map(|t| (*t).to_owned()).collect(),
+            ..system()
+        };
+        export(&server, &lake, &of(&["Patient"])).await.unwrap();
+        server.add_fault(fault("one-job"));
+        // A type with a watermark and one without: two kick-offs.
+        let report = export(&server, &lake, &of(&["Patient", "Condition"])).await.unwrap();
+        assert!(report.is_clean(), "{:?}", report.warnings);
+        // One of them was refused.
+        assert_eq!(server.kick_offs().len(), 4, "{name}");
+        assert_eq!(one(&lake, "SELECT count(*) FROM Condition").await, "274");
+    }
+}

@@ -83,6 +83,7 @@ mod lenient;
 mod log;
 mod ndjson;
 mod outcome;
+mod resource;
 mod server;
 
 pub use attachment::Attachment;
