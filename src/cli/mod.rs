@@ -9,6 +9,7 @@ mod export;
 mod groups;
 mod ingest;
 mod keys;
+mod maintain;
 mod options;
 mod print;
 mod progress;
@@ -20,6 +21,7 @@ mod report;
 mod server;
 mod status;
 mod views;
+mod watermark;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -70,8 +72,10 @@ enum Command {
     Quarantine(quarantine::Quarantine),
     Views(views::Views),
     Raw(raw::Raw),
+    Maintain(maintain::Maintain),
     Rebuild(rebuild::Rebuild),
     Status(status::Status),
+    Watermark(watermark::Watermark),
 }
 
 /// How a command ended that did not fail.
@@ -129,8 +133,10 @@ async fn run(command: Command, config: &Config) -> anyhow::Result<Done> {
         Command::Quarantine(command) => command.run(config).await,
         Command::Views(command) => command.run().await,
         Command::Raw(command) => command.run().await,
+        Command::Maintain(command) => command.run(config).await,
         Command::Rebuild(command) => command.run(config).await,
         Command::Status(command) => command.run().await,
+        Command::Watermark(command) => command.run().await,
     }
 }
 

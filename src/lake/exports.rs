@@ -15,13 +15,16 @@ use super::own::{self, Edit, OwnRow};
 use crate::error::Result;
 use crate::storage::Root;
 
+/// The level of a run that only sets watermarks.
+pub const WATERMARK: &str = "watermark";
+
 /// How a run ended.
 pub const FINISHED: &str = "finished";
 /// It ended, but some of its lines are in quarantine, or the server reported errors.
 pub const FINISHED_WITH_ISSUES: &str = "finished-with-issues";
 
 /// One finished run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExportRow {
     /// The run's name; the folder of its raw files.
     pub export_id: String,
@@ -100,6 +103,13 @@ fn list(fields: Vec<Field>) -> DataType {
     DataType::List(Arc::new(Field::new("element", DataType::Struct(fields.into()), true)))
 }
 
+impl ExportRow {
+    /// Whether it is a run that brings files, and not one over what is there.
+    pub fn brings_files(&self) -> bool {
+        matches!(self.level.as_str(), "system" | "group" | "patient" | "ingest")
+    }
+}
+
 impl OwnRow for ExportRow {
     const TABLE: &'static str = "_exports";
 
@@ -154,12 +164,14 @@ impl Exports {
         self.0.iter().filter(|row| row.pipeline == pipeline).map(|row| row.seq).max().unwrap_or(0)
     }
 
-    /// The watermarks of a pipeline, each the latest that a run has written: none moves backwards.
+    /// The watermarks of a pipeline, each the latest that a run has written: none moves backwards, but by hand.
     pub fn watermarks(&self, pipeline: &str) -> BTreeMap<String, String> {
         let mut merged: BTreeMap<String, String> = BTreeMap::new();
         for row in self.0.iter().filter(|row| row.pipeline == pipeline) {
             for (name, at) in &row.watermarks {
-                if merged.get(name).is_none_or(|before| parse_instant(at) >= parse_instant(before)) {
+                let by_hand = row.level == WATERMARK;
+                if by_hand || merged.get(name).is_none_or(|before| parse_instant(at) >= parse_instant(before))
+                {
                     merged.insert(name.clone(), at.clone());
                 }
             }

@@ -3,6 +3,7 @@
 //! `table` and `data_file` are a Delta table and its Parquet files; `own` and what stands on it are the tables about
 //! the lake itself; `resource`, `stage` and `upsert` are the tables of the resource types.
 
+pub mod audit;
 pub mod exports;
 pub mod findings;
 pub mod gaps;

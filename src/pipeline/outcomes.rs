@@ -177,6 +177,7 @@ mod tests {
             found("see https://h/fhir/Condition/c-1, and Nothing/x"),
             [("Condition".into(), "c-1".into())]
         );
-        assert_eq!(found("Patient/a/_history/1 is not named"), []);
+        assert_eq!(found("Patient/a/_history/1 is damaged"), [("Patient".into(), "a".into())]);
+        assert_eq!(found("an id of Patient/ is missing, and/or more"), []);
     }
 }

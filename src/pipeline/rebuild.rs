@@ -135,7 +135,7 @@ async fn begin(lake: &Lake, exports: &Exports, options: &RebuildOptions) -> Resu
 /// The output files of all finished runs, in the order in which they finished, as files of one input.
 async fn raw_files(lake: &Lake, exports: &Exports) -> Result<(Vec<StageFile>, Input)> {
     let (mut files, mut inputs) = (Vec::new(), Vec::new());
-    for row in exports.0.iter().filter(|row| row.pipeline != REBUILD) {
+    for row in exports.0.iter().filter(|row| row.brings_files()) {
         let (plan, input) = notes(lake, row).await?;
         let damaged = || Error::Damaged {
             path: format!("_runs/{}/{}", row.pipeline, row.seq),

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use fhirlake::config::TableConfig;
 use fhirlake::lake::Lake;
 use fhirlake::lake::identity::Identity;
+use fhirlake::lake::stage::Judging;
 use fhirlake::pipeline::progress::Unwatched;
-use fhirlake::pipeline::{self, IngestOptions, RebuildOptions, Report, Settings};
+use fhirlake::pipeline::{self, IngestOptions, MaxRemovals, RebuildOptions, ReplayOptions, Report, Settings};
 use fhirlake::{Error, Result};
 
-use crate::fixture::{Bench, ask, ingest, one, tables, write_lines};
+use crate::fixture::{Bench, ask, contents, ingest, ingest_with, one, tables, write_lines};
 
 async fn rebuild(lake: &str, types: &[&str], columns: &[(&str, &[&str])]) -> Result<Report> {
     let tables = columns.iter().map(|(name, columns)| {
@@ -111,4 +112,26 @@ async fn a_rebuild_whose_raw_file_is_gone_leaves_the_table_as_it_was() {
         .unwrap();
     assert!(matches!(rebuild(&lake, &[], &[]).await, Err(Error::Damaged { .. })));
     assert_eq!(one(&lake, "SELECT count(*) FROM Device").await, "33");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_has_the_rows_that_were_replayed_and_not_those_that_are_gone() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let line = |id: &str, more: &str| format!(r#"{{"resourceType":"Patient","id":"{id}"{more}}}"#);
+    let lines = [line("a", ""), line("b", ""), line("c", r#","birthDate":"1980-02-30""#)];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    ingest(&lake, &[write_lines(&bench.path("in"), "Patient.ndjson", &lines)]).await.unwrap();
+    let settings = Settings { judging: Judging::nothing(), ..Settings::default() };
+    let options = ReplayOptions { runs: Vec::new(), types: Vec::new(), settings };
+    pipeline::replay(&lake, &options, &Unwatched).await.unwrap();
+    let fewer = write_lines(&bench.path("fewer"), "Patient.ndjson", &[lines[0], lines[2]]);
+    let settings =
+        Settings { judging: Judging::nothing(), max_removals: MaxRemovals::Rows(1), ..Settings::default() };
+    let options = IngestOptions { paths: vec![fewer], snapshot: true, settings, ..IngestOptions::default() };
+    ingest_with(&lake, options).await.unwrap();
+    let before = contents(&lake).await;
+    assert_eq!(before["Patient"].keys().collect::<Vec<_>>(), ["a", "c"]);
+    rebuild(&lake, &[], &[]).await.unwrap();
+    assert_eq!(contents(&lake).await, before);
 }

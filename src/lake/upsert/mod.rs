@@ -41,7 +41,8 @@ pub struct Context {
 }
 
 impl Context {
-    fn of_tables(&self) -> delta_upsert::Context<'_> {
+    /// The same for the engine.
+    pub fn of_tables(&self) -> delta_upsert::Context<'_> {
         delta_upsert::Context {
             caller: self,
             stamp: self.run.clone(),
