@@ -66,5 +66,9 @@ fn summary(report: &Report) -> String {
     let took = (run.finished_at - run.started_at).as_seconds_f64();
     let quarantined: i64 = run.counts.iter().map(|entry| entry.quarantined).sum();
     let hint = if quarantined > 0 { "; see the table _quarantine" } else { "" };
-    format!("run {}{since}: {} in {took:.1} s{watermark}{hint}", run.export_id, run.status)
+    let retries = match report.retries {
+        0 => String::new(),
+        retries => format!("; {retries} requests made again"),
+    };
+    format!("run {}{since}: {} in {took:.1} s{watermark}{retries}{hint}", run.export_id, run.status)
 }

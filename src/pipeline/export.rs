@@ -20,6 +20,7 @@ use super::roster;
 use super::run::{self, Run};
 use super::scope::{Query, Scope};
 use super::settings::Settings;
+use super::timed::Timed;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
@@ -99,6 +100,7 @@ pub async fn export(
     options: &ExportOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Report>> {
+    let observer = &Timed::new(observer);
     let check = client.check().await?;
     client.adopt(&check);
     let client: &BulkClient = client;
@@ -130,7 +132,8 @@ pub async fn export(
         }
     };
     refuse_errors(&lake, &input, options.on_server_error).await?;
-    reports.push(load(&lake, &run, &input, &options.settings, observer).await?);
+    let report = load(&lake, &run, &input, &options.settings, observer).await?;
+    reports.push(Report { seconds: observer.take(), ..report });
     jobs::delete(client, &run).await?;
     Ok(reports)
 }

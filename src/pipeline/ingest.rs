@@ -15,6 +15,7 @@ use super::report::Report;
 use super::run::{self, Run};
 use super::scope::Scope;
 use super::settings::Settings;
+use super::timed::Timed;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
@@ -56,6 +57,7 @@ pub async fn ingest(
     options: &IngestOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Report>> {
+    let observer = &Timed::new(observer);
     let mut batches = Vec::with_capacity(options.paths.len());
     for path in &options.paths {
         batches.push(look(path).await?);
@@ -68,7 +70,8 @@ pub async fn ingest(
         let (run, finished) = begin(&lake, &options.settings, observer).await?;
         reports.extend(finished);
         let input = receive(&lake, &run, &batch, options, observer).await?;
-        reports.push(load(&lake, &run, &input, &options.settings, observer).await?);
+        let report = load(&lake, &run, &input, &options.settings, observer).await?;
+        reports.push(Report { seconds: observer.take(), ..report });
     }
     Ok(reports)
 }

@@ -129,7 +129,15 @@ async fn load_input(
     };
     exports::finish(&lake.root, &context.run, &row).await?;
     lake.root.remove_unfinished(&layout::folder(&run.plan.export_id)).await?;
-    Ok(Report { run: row, resumed: run.resumed, warnings: verdict.warnings })
+    let came = input.files.iter().filter(|file| !file.loaded_before);
+    Ok(Report {
+        run: row,
+        resumed: run.resumed,
+        byte_count: came.clone().map(|file| file.byte_count).sum(),
+        retries: came.map(|file| u64::from(file.retries)).sum(),
+        seconds: BTreeMap::new(),
+        warnings: verdict.warnings,
+    })
 }
 
 /// Table → the version that holds all of the run.

@@ -31,6 +31,7 @@ pub mod settings;
 mod splits;
 mod stage;
 pub mod status;
+mod timed;
 pub mod watermark;
 
 pub use export::{ExportOptions, OnServerError, Since, cancel, export};

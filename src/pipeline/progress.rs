@@ -1,7 +1,7 @@
 //! What a run tells whoever watches it. The pipeline itself prints nothing.
 
 /// A step of a run that takes its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// The server prepares the export.
     Export,
@@ -15,6 +15,20 @@ pub enum Step {
     Stage,
     /// Tables are written: tables.
     Load,
+}
+
+impl Step {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Export => "export",
+            Self::Download => "download",
+            Self::Copy => "copy",
+            Self::Check => "check",
+            Self::Stage => "stage",
+            Self::Load => "load",
+        }
+    }
 }
 
 /// Watches a run.

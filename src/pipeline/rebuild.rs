@@ -233,7 +233,7 @@ async fn finish(
         outcomes: Vec::new(),
     };
     exports::finish(&context.lake.root, &context.run, &row).await?;
-    Ok(Report { run: row, resumed: run.resumed, warnings: Vec::new() })
+    Ok(Report::of_tables(row, run.resumed, Vec::new()))
 }
 
 fn counts(names: &BTreeSet<String>, lines: &BTreeMap<String, u64>) -> Vec<TypeCounts> {

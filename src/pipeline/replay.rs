@@ -86,7 +86,7 @@ pub async fn replay(location: &str, options: &ReplayOptions, observer: &dyn Obse
     versions.note(QuarantineRow::TABLE, quarantined);
     let row = row(&run, &exports, &staged, &changed, versions);
     exports::finish(&lake.root, &context.run, &row).await?;
-    Ok(Report { run: row, resumed: run.resumed, warnings: Vec::new() })
+    Ok(Report::of_tables(row, run.resumed, Vec::new()))
 }
 
 /// A quarantined line, and the number of its file.
