@@ -1,5 +1,7 @@
 //! `fhirlake export`.
 
+use std::time::Duration;
+
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use fhir_bulk_client::Level;
@@ -10,7 +12,7 @@ use super::options::{
 use super::progress::Shown;
 use super::server::ServerOptions;
 use super::{Done, report};
-use crate::config::Config;
+use crate::config::{Config, parse_duration};
 use crate::error::Error;
 use crate::lake::identity::Identity;
 use crate::pipeline::{self, ExportOptions, OnServerError, Query, Settings, Since};
@@ -84,6 +86,10 @@ struct What {
     /// Only what changed since an instant; `auto` is the end of the last export
     #[arg(long, value_name = "INSTANT|auto", default_value = "auto", env = "FHIRLAKE_SINCE")]
     since: String,
+    /// Ask for changes from so long before the last export, where the server's clock or index lags behind; what is there
+    /// already changes nothing
+    #[arg(long, value_name = "DURATION", env = "FHIRLAKE_SINCE_OVERLAP", value_parser = parse_duration)]
+    since_overlap: Option<Duration>,
     /// Only what changed before an instant; the watermark stays
     #[arg(long, value_name = "INSTANT", env = "FHIRLAKE_UNTIL")]
     until: Option<String>,
@@ -141,6 +147,7 @@ impl Export {
         let options = ExportOptions {
             level,
             since,
+            since_overlap: self.what.since_overlap.unwrap_or_default(),
             query: self.what.query(),
             types: self.what.types,
             fhir_version: self.version.fhir_version,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fhir_arrow::parse_instant;
 use fhir_bulk_client::{BulkClient, ErrorKind, ExportLog, ExportRequest, Grant, Level, ServerCheck, redact};
@@ -50,6 +51,8 @@ pub struct ExportOptions {
     pub types: Vec<String>,
     /// Only what changed.
     pub since: Since,
+    /// How long before the watermark changes are asked for.
+    pub since_overlap: Duration,
     /// What else the server is asked.
     pub query: Query,
     /// The server's FHIR version, where the user says it.
@@ -78,6 +81,7 @@ impl Default for ExportOptions {
             level: Level::System,
             types: Vec::new(),
             since: Since::Watermark,
+            since_overlap: Duration::ZERO,
             query: Query::default(),
             fhir_version: None,
             parallel: 4,
@@ -218,7 +222,8 @@ fn scope(options: &ExportOptions) -> Result<Scope> {
             "--until {until} is no FHIR instant: write date, time and zone, as in 2026-11-01T00:00:00Z"
         )));
     }
-    Ok(Scope { level: level.to_owned(), group_id, types, since, query })
+    let overlap_seconds = i64::try_from(options.since_overlap.as_secs()).unwrap_or(i64::MAX);
+    Ok(Scope { level: level.to_owned(), group_id, types, since, overlap_seconds, query })
 }
 
 /// FHIR's `instant` has a time and a zone; a date alone would mean something else to each server.

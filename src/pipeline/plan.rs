@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use fhir_arrow::parse_instant;
 use fhir_bulk_client::Level;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,13 @@ fn job_since(scope: &Scope, since: &str, watermarks: &BTreeMap<String, String>) 
     }
 }
 
+/// An instant so many seconds earlier; as it is where it is none.
+fn earlier(instant: &str, seconds: i64) -> String {
+    let parsed = DateTime::parse_from_rfc3339(instant).ok();
+    let moved = parsed.and_then(|at| at.checked_sub_signed(TimeDelta::try_seconds(seconds)?));
+    moved.map_or_else(|| instant.to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
 /// The watermarks that a kick-off of these types moves.
 fn moved(scope: &Scope, types: &[String]) -> Vec<String> {
     match types {
@@ -109,6 +116,9 @@ pub fn jobs(scope: &Scope, watermarks: &BTreeMap<String, String>) -> Vec<Job> {
         Some(since) => vec![job_since(scope, since, watermarks)],
         None => jobs_since_watermarks(scope, watermarks),
     };
+    for job in jobs.iter_mut().filter(|_| scope.since.is_none() && scope.overlap_seconds > 0) {
+        job.since = job.since.as_deref().map(|since| earlier(since, scope.overlap_seconds));
+    }
     if let Some(why) = scope.holds_watermarks() {
         for job in &mut jobs {
             job.watermarks.clear();
@@ -201,6 +211,16 @@ mod tests {
         let mut parts = scope(&[], None);
         parts.query.elements = vec!["id".into()];
         assert_eq!(jobs(&parts, &of_all)[0].since, None);
+    }
+
+    #[test]
+    fn an_overlap_asks_for_what_is_a_little_older_than_the_watermark() {
+        let overlapping = Scope { overlap_seconds: 90, ..scope(&[], None) };
+        assert_eq!(
+            jobs(&overlapping, &marks(&[("*", JUNE)]))[0].since.as_deref(),
+            Some("2026-05-31T23:58:30Z")
+        );
+        assert_eq!(jobs(&overlapping, &marks(&[]))[0].since, None);
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct Scope {
     pub types: Vec<String>,
     /// `--full`, or an instant of `--since`.
     pub since: Option<String>,
+    /// How many seconds before a watermark changes are asked for, for servers whose clocks or indexes lag behind.
+    #[serde(default)]
+    pub overlap_seconds: i64,
     /// What else the kick-off says.
     #[serde(default)]
     pub query: Query,
