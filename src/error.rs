@@ -95,6 +95,9 @@ pub enum Error {
     /// The shape of a resource type's table.
     #[error(transparent)]
     Schema(#[from] fhir_arrow::SchemaError),
+    /// Data that the user does not want in the lake: nothing was changed. Exit code 2.
+    #[error("{0}")]
+    Invalid(String),
     /// SQL that means nothing in this lake, or an answer that its format cannot hold. Exit code 2.
     #[error("{0}")]
     Query(String),

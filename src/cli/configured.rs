@@ -21,7 +21,9 @@ pub fn parse() -> Result<(Arguments, Config)> {
             crate::config::FILE
         )));
     }
-    let matches = with_defaults(command, &config.flags).get_matches();
+    let given = |name: &str| is_given(name, std::env::args_os());
+    let flags = without_contradictions(&config.flags, given);
+    let matches = with_defaults(command, &flags).get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     Ok((arguments, config))
 }
@@ -50,16 +52,55 @@ fn flags(command: &Command) -> BTreeSet<String> {
     own.chain(command.get_subcommands().flat_map(flags)).collect()
 }
 
+/// Flags of which one takes the place of the others.
+const ALTERNATIVES: [&[&str]; 2] =
+    [&["bearer-token", "bearer-token-file", "basic", "key", "client-secret-file"], &["since", "full"]];
+
+/// What the file says, without what the command line or the environment has said otherwise.
+fn without_contradictions(
+    values: &BTreeMap<String, Vec<String>>,
+    given: impl Fn(&str) -> bool,
+) -> BTreeMap<String, Vec<String>> {
+    let said_otherwise = |name: &str| {
+        ALTERNATIVES
+            .iter()
+            .any(|names| names.contains(&name) && names.iter().any(|other| *other != name && given(other)))
+    };
+    values
+        .iter()
+        .filter(|(name, _)| !said_otherwise(name))
+        .map(|(name, all)| (name.clone(), all.clone()))
+        .collect()
+}
+
+/// Whether a flag stands on the command line or in the environment.
+fn is_given(name: &str, arguments: impl Iterator<Item = OsString>) -> bool {
+    let variable = format!("FHIRLAKE_{}", name.to_ascii_uppercase().replace('-', "_"));
+    let (flag, with_value) = (format!("--{name}"), format!("--{name}="));
+    let mut arguments = arguments.skip(1).take_while(|argument| argument != "--");
+    std::env::var_os(variable).is_some()
+        || arguments.any(|argument| {
+            argument.to_str().is_some_and(|text| text == flag || text.starts_with(&with_value))
+        })
+}
+
 /// The same command whose flags have these values where neither the command line nor the environment has one.
-fn with_defaults(command: Command, values: &BTreeMap<String, String>) -> Command {
+fn with_defaults(command: Command, values: &BTreeMap<String, Vec<String>>) -> Command {
     let command = command.mut_args(|argument| {
-        let Some(value) = argument.get_long().and_then(|name| values.get(name)) else { return argument };
+        let Some(values) = argument.get_long().and_then(|name| values.get(name)) else { return argument };
+        // A flag may know other values in another command.
+        let known = argument.get_possible_values();
+        let knows = |value: &String| known.is_empty() || known.iter().any(|known| known.matches(value, true));
+        let takes_values = argument.get_action().takes_values();
+        if takes_values && !values.iter().all(knows) {
+            return argument;
+        }
         let several = matches!(argument.get_action(), ArgAction::Append);
         let argument = argument.required(false);
         if several {
-            argument.default_values(value.split(',').map(str::to_owned).collect::<Vec<_>>())
+            argument.default_values(values.clone())
         } else {
-            argument.default_value(value.clone())
+            argument.default_value(values.join(","))
         }
     });
     // A demo's lake is replaced by the next one: it is never the lake that is configured.
@@ -86,8 +127,10 @@ mod tests {
 
     #[test]
     fn the_file_gives_way_to_flags() {
-        let values =
-            BTreeMap::from([("lake".to_owned(), "/file".to_owned()), ("type".to_owned(), "A,B".to_owned())]);
+        let values = BTreeMap::from([
+            ("lake".to_owned(), vec!["/file".to_owned()]),
+            ("type".to_owned(), vec!["A".to_owned(), "B".to_owned()]),
+        ]);
         let parse = |arguments: &[&str]| {
             let matches =
                 with_defaults(Arguments::command(), &values).try_get_matches_from(arguments).unwrap();
@@ -99,5 +142,30 @@ mod tests {
         assert_eq!(parse(&server), ("/file".to_owned(), vec!["A".to_owned(), "B".to_owned()]));
         let with_flags = [&server[..], &["--lake", "/flag", "--type", "C"]].concat();
         assert_eq!(parse(&with_flags), ("/flag".to_owned(), vec!["C".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_said_otherwise_makes_way_and_what_a_command_does_not_know_is_not_its_default() {
+        let one = |name: &str, value: &str| (name.to_owned(), vec![value.to_owned()]);
+        let values = BTreeMap::from([
+            one("bearer-token-file", "token"),
+            one("client-id", "c"),
+            one("since", "2026-01-01T00:00:00Z"),
+            one("format", "csv"),
+            one("raw", "reference"),
+            one("group", "g"),
+            one("type-filter", "Observation?code=1,2"),
+        ]);
+        let left = without_contradictions(&values, |name| matches!(name, "key" | "full"));
+        assert_eq!(left.keys().collect::<Vec<_>>(), ["client-id", "format", "group", "raw", "type-filter"]);
+        let arguments = [
+            "fhirlake", "export", "--server", "http://h", "--lake", "l", "--key", "k", "--level", "group",
+            "--full",
+        ];
+        let matches = with_defaults(Arguments::command(), &left).try_get_matches_from(arguments).unwrap();
+        let (_, export) = matches.subcommand().unwrap();
+        let filters: Vec<String> = export.get_many::<String>("type_filters").unwrap().cloned().collect();
+        assert_eq!(filters, ["Observation?code=1,2"]);
+        assert_eq!(export.get_one::<String>("client_id").unwrap(), "c");
     }
 }

@@ -78,7 +78,7 @@ struct What {
     #[arg(long, value_enum, default_value = "system", env = "FHIRLAKE_LEVEL")]
     level: LevelName,
     /// The Group's id, with --level group: see `fhirlake groups list`
-    #[arg(long, value_name = "ID", required_if_eq("level", "group"), env = "FHIRLAKE_GROUP")]
+    #[arg(long, value_name = "ID", env = "FHIRLAKE_GROUP")]
     group: Option<String>,
     /// Only this resource type; may be repeated, or several separated by commas
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', env = "FHIRLAKE_TYPE")]

@@ -69,7 +69,8 @@ fn generate(algorithm: AlgorithmName, output: &Path) -> anyhow::Result<Done> {
     let key = SigningKey::generate(algorithm).map_err(Error::from)?;
     // Whoever loses a key that a server knows loses access: none is written over.
     let file = std::fs::File::options().write(true).create_new(true).open(output);
-    let mut file = file.map_err(Error::io("create", output))?;
+    let mut file =
+        file.map_err(|error| Error::Refused(format!("{} cannot be created: {error}", output.display())))?;
     file.write_all(key.to_pem().expose().as_bytes()).map_err(Error::io("write", output))?;
     print::note(&format!("{} key {} is in {}", algorithm.name(), key.id(), output.display()));
     Ok(Done::Clean)

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fhir_bulk_client::ErrorKind;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -147,9 +148,11 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     }
     print::error(error);
     ExitCode::from(match error.downcast_ref::<Error>() {
-        Some(Error::Refused(_) | Error::Query(_)) => EXIT_REFUSED,
+        Some(Error::Refused(_) | Error::Invalid(_) | Error::Query(_)) => EXIT_REFUSED,
         Some(Error::Interrupted) => EXIT_INTERRUPTED,
-        Some(Error::Server(error)) if error.kind() == fhir_bulk_client::ErrorKind::Config => EXIT_REFUSED,
+        Some(Error::Server(error)) if matches!(error.kind(), ErrorKind::Config | ErrorKind::Unencrypted) => {
+            EXIT_REFUSED
+        }
         _ => EXIT_FAILED,
     })
 }

@@ -97,8 +97,8 @@ impl From<LevelName> for ValidationLevel {
 impl ValidationOptions {
     /// The same with what is tolerated.
     pub fn judging(self, config: &Config) -> Result<Judging, Error> {
-        let allowances = config.validation.allowances()?;
-        Ok(Judging { level: self.validate.into(), on_invalid: self.on_invalid, allowances })
+        let allow = config.validation.pairs()?;
+        Ok(Judging { level: self.validate.into(), on_invalid: self.on_invalid, allow })
     }
 }
 

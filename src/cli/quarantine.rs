@@ -106,7 +106,7 @@ impl Quarantine {
                 let settings = Settings { judging, ..run.settings(Encoding::default(), config) };
                 let options = ReplayOptions { runs: which.runs, types: which.types, settings };
                 let done = pipeline::replay(&lake.lake, &options, &Shown::default()).await?;
-                report::show_all(&[done], format)
+                report::show_all(&done, format)
             }
         }
     }

@@ -53,7 +53,7 @@ struct Authentication {
     #[arg(long, value_name = "ID", env = "FHIRLAKE_CLIENT_ID")]
     client_id: Option<String>,
     /// The client's private key, PEM or JWKS: see `fhirlake keys`
-    #[arg(long, value_name = "FILE", env = "FHIRLAKE_KEY", requires = "client_id", group = "who")]
+    #[arg(long, value_name = "FILE", env = "FHIRLAKE_KEY", group = "who")]
     key: Option<PathBuf>,
     /// A file with the client's secret
     #[arg(
@@ -65,10 +65,10 @@ struct Authentication {
     )]
     client_secret_file: Option<PathBuf>,
     /// The scopes to ask for [default: to read everything]
-    #[arg(long, value_name = "SCOPES", env = "FHIRLAKE_SCOPE", requires = "client_id")]
+    #[arg(long, value_name = "SCOPES", env = "FHIRLAKE_SCOPE")]
     scope: Option<String>,
     /// The token endpoint [default: as the server's SMART configuration says]
-    #[arg(long, value_name = "URL", env = "FHIRLAKE_TOKEN_URL", requires = "client_id")]
+    #[arg(long, value_name = "URL", env = "FHIRLAKE_TOKEN_URL")]
     token_url: Option<Url>,
 }
 
@@ -134,7 +134,18 @@ impl Authentication {
             let password = secret(Path::new(file))?;
             return Ok(Some(Credentials::Basic { user: user.to_owned(), password }));
         }
-        let Some(client_id) = self.client_id.clone() else { return Ok(None) };
+        let Some(client_id) = self.client_id.clone() else {
+            let needs = [
+                ("--key", self.key.is_some()),
+                ("--client-secret-file", self.client_secret_file.is_some()),
+                ("--scope", self.scope.is_some()),
+                ("--token-url", self.token_url.is_some()),
+            ];
+            return match needs.iter().find(|(_, given)| *given) {
+                Some((flag, _)) => Err(Error::Refused(format!("{flag} needs --client-id"))),
+                None => Ok(None),
+            };
+        };
         let (scopes, token_url) = (self.scope.as_deref().map(Scopes::parse), self.token_url.clone());
         match (&self.key, &self.client_secret_file) {
             (Some(key), _) => {
@@ -157,7 +168,8 @@ impl Authentication {
 
 /// What a file keeps secret. The line's end that editors put behind it is no part of it.
 pub fn secret(path: &Path) -> Result<Secret> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::Refused(format!("{} cannot be read: {error}", path.display())))?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 

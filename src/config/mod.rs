@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use fhir_arrow::Allowances;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -32,8 +31,8 @@ pub const FILE: &str = "fhirlake.toml";
 /// What is configured.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
-    /// Flag, as on the command line without its dashes → its value; several are separated by commas.
-    pub flags: BTreeMap<String, String>,
+    /// Flag, as on the command line without its dashes → its values.
+    pub flags: BTreeMap<String, Vec<String>>,
     /// Resource type → how its table is made.
     pub tables: BTreeMap<String, TableConfig>,
     /// What becomes of quarantined lines.
@@ -51,6 +50,21 @@ pub struct TableConfig {
     pub columns: Vec<String>,
 }
 
+/// The kinds of findings: `_findings.kind`.
+const KINDS: [&str; 11] = [
+    "unknown-element",
+    "json-type",
+    "null",
+    "empty",
+    "cardinality",
+    "several-choices",
+    "primitive-format",
+    "alignment",
+    "required-binding",
+    "reference-target",
+    "unknown-type",
+];
+
 /// What validation tolerates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,16 +75,24 @@ pub struct ValidationConfig {
 }
 
 impl ValidationConfig {
-    /// The same as the validator knows them.
+    /// The same in two parts.
     ///
     /// # Errors
     /// [`Error::Refused`] for what is not a kind and a path.
-    pub fn allowances(&self) -> Result<Allowances> {
+    pub fn pairs(&self) -> Result<Vec<(String, String)>> {
         let pair = |text: &String| {
             let pair = text.split_once(' ').map(|(kind, path)| (kind.to_owned(), path.trim().to_owned()));
-            pair.ok_or_else(|| {
+            let known = |(kind, path): &(String, String)| {
+                let is_constraint =
+                    kind.split_once('-').is_some_and(|(_, n)| n.starts_with(|c: char| c.is_ascii_digit()));
+                (KINDS.contains(&kind.as_str()) || is_constraint)
+                    && path.starts_with(|c: char| c.is_ascii_uppercase())
+            };
+            pair.filter(known).ok_or_else(|| {
                 Error::Refused(format!(
-                    "[validation] allow: {text:?} is not a kind and a path, as in \"json-type Patient.active\""
+                    "[validation] allow: {text:?} is not a kind and a path, as in \"json-type Patient.active\"; the kinds \
+                     are the keys of constraints, and {}",
+                    KINDS.join(", ")
                 ))
             })
         };
@@ -125,17 +147,17 @@ impl Config {
     }
 }
 
-/// A flag's value as it would be written on the command line.
-fn flag(value: &toml::Value) -> Option<String> {
+/// A flag's values, each as it would be written on the command line.
+fn flag(value: &toml::Value) -> Option<Vec<String>> {
     match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Boolean(truth) => Some(truth.to_string()),
-        toml::Value::Datetime(instant) => Some(instant.to_string()),
         toml::Value::Array(values) => {
-            let values: Option<Vec<String>> = values.iter().map(flag).collect();
-            values.map(|values| values.join(","))
+            let values: Option<Vec<Vec<String>>> = values.iter().map(flag).collect();
+            values.map(|values| values.concat())
         }
+        toml::Value::String(text) => Some(vec![text.clone()]),
+        toml::Value::Integer(number) => Some(vec![number.to_string()]),
+        toml::Value::Boolean(truth) => Some(vec![truth.to_string()]),
+        toml::Value::Datetime(instant) => Some(vec![instant.to_string()]),
         toml::Value::Float(_) | toml::Value::Table(_) => None,
     }
 }
@@ -177,10 +199,11 @@ mod tests {
             Config::parse("lake = \"/data\"\nparallel = 8\ntype = [\"Patient\", \"Claim\"]\nfull = true")
                 .unwrap();
         let flags: Vec<_> =
-            config.flags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            config.flags.iter().map(|(name, values)| (name.as_str(), values.join("|"))).collect();
         assert_eq!(
             flags,
-            [("full", "true"), ("lake", "/data"), ("parallel", "8"), ("type", "Patient,Claim")]
+            [("full", "true"), ("lake", "/data"), ("parallel", "8"), ("type", "Patient|Claim")]
+                .map(|(name, values)| (name, values.to_owned()))
         );
     }
 

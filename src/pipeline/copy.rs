@@ -15,7 +15,8 @@ use super::progress::{Observer, Step};
 use super::run::Run;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::lake::ledger::FileRow;
+use crate::lake::exports::Exports;
+use crate::lake::ledger::{ABSENT, DeletionRow, FileRow};
 use crate::lake::own;
 use crate::lake::quarantine::RefusedFile;
 use crate::raw::layout::{self, Section};
@@ -74,9 +75,25 @@ pub async fn copy(
 async fn loaded(lake: &Lake) -> Result<HashSet<String>> {
     let refused: HashSet<String> =
         own::rows::<RefusedFile>(&lake.root).await?.into_iter().map(|row| row.raw_file).collect();
+    let removed_since = runs_before_removals(lake).await?;
     let files = own::rows::<FileRow>(&lake.root).await?;
-    let taken = files.into_iter().filter(|file| file.section == Section::Output.name());
+    let taken = files
+        .into_iter()
+        .filter(|file| file.section == Section::Output.name() && !removed_since.contains(&file.export_id));
     Ok(taken.filter(|file| !refused.contains(&file.path)).map(|file| file.sha256).collect())
+}
+
+/// The runs after which a snapshot has removed something: what they brought may be gone.
+async fn runs_before_removals(lake: &Lake) -> Result<HashSet<String>> {
+    let removals: HashSet<String> = own::rows::<DeletionRow>(&lake.root)
+        .await?
+        .into_iter()
+        .filter(|row| row.cause == ABSENT)
+        .map(|row| row.export_id)
+        .collect();
+    let exports = Exports::read(&lake.root).await?.0;
+    let last = exports.iter().rposition(|row| removals.contains(&row.export_id)).unwrap_or(0);
+    Ok(exports.into_iter().take(last).map(|row| row.export_id).collect())
 }
 
 /// The type in a raw file's name: the file's own name says it, or else its first line.

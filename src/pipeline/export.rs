@@ -7,11 +7,12 @@ use std::time::Duration;
 use fhir_arrow::parse_instant;
 use fhir_bulk_client::{BulkClient, ErrorKind, ExportLog, ExportRequest, Grant, Level, ServerCheck, redact};
 use fhir_definitions::{Definitions, FhirVersion};
+use serde::{Deserialize, Serialize};
 
 use super::gaps;
 use super::input::{Input, InputFile};
 use super::jobs::{self, Completed, KickedOff, Places, Watch};
-use super::load::load;
+use super::load::{JUDGED, load};
 use super::log::Log;
 use super::outcomes::Outcomes;
 use super::plan::{self, FULL};
@@ -135,11 +136,31 @@ pub async fn export(
             received => break received?,
         }
     };
-    refuse_errors(&lake, &input, options.on_server_error).await?;
-    let report = load(&lake, &run, &input, &options.settings, observer).await?;
+    let loaded = load_or_give_up(&lake, &run, &input, client, options, observer).await;
+    let report = loaded?;
     reports.push(Report { seconds: observer.take(), ..report });
     jobs::delete(client, &run).await?;
     Ok(reports)
+}
+
+/// Loads a run. One that is refused for what the server sent is given up: another export may bring something else.
+async fn load_or_give_up(
+    lake: &Lake,
+    run: &Run,
+    input: &Input,
+    client: &BulkClient,
+    options: &ExportOptions,
+    observer: &dyn Observer,
+) -> Result<Report> {
+    let loaded = match refuse_errors(lake, input, options.on_server_error).await {
+        Ok(()) => load(lake, run, input, &options.settings, observer).await,
+        Err(refused) => Err(refused),
+    };
+    if let Err(Error::Invalid(_)) = &loaded {
+        jobs::delete(client, run).await?;
+        run.abandon("it was refused").await?;
+    }
+    loaded
 }
 
 async fn refuse_errors(lake: &Lake, input: &Input, on_server_error: OnServerError) -> Result<()> {
@@ -150,9 +171,9 @@ async fn refuse_errors(lake: &Lake, input: &Input, on_server_error: OnServerErro
     if on_server_error == OnServerError::Continue || outcomes.errors() == 0 {
         return Ok(());
     }
-    Err(Error::Refused(format!(
-        "the server reported {} errors in its export, and nothing was changed: run again with --on-server-error continue to \
-         load what came, or with --cancel to give the run up",
+    Err(Error::Invalid(format!(
+        "the server reported {} errors in its export: nothing was changed, and the run is given up; --on-server-error \
+         continue loads what comes",
         outcomes.errors()
     )))
 }
@@ -174,6 +195,12 @@ pub async fn cancel(
     let Some(run) = Run::unfinished(&lake.root, &pipeline, &exports).await? else {
         return Err(Error::Refused(format!("the pipeline {pipeline} has no run that was interrupted")));
     };
+    if run.noted::<serde_json::Value>(JUDGED).await?.is_some() {
+        return Err(Error::Refused(format!(
+            "run {} is in some of the tables already: it can only be finished, by the same command without --cancel",
+            run.plan.export_id
+        )));
+    }
     jobs::delete(client, &run).await?;
     run.abandon("it was cancelled").await?;
     observer.note(&format!("run {} is given up, and the server told so", run.plan.export_id));
@@ -286,16 +313,19 @@ async fn begin(
             // Its files are complete: it is cheaper to finish it than to ask for them again.
             Some(input) => {
                 observer.note(&format!("run {} was interrupted and is finished first", run.plan.export_id));
-                reports.push(load(lake, &run, &input, &options.settings, observer).await?);
+                reports.push(load_or_give_up(lake, &run, &input, client, options, observer).await?);
                 exports = Exports::read(&lake.root).await?;
             }
             None => run.abandon("another export of the pipeline was asked for").await?,
         }
         jobs::delete(client, &run).await?;
     }
-    let jobs = plan::jobs(&scope, &exports.watermarks(&pipeline));
+    let watermarks = exports.watermarks(&pipeline);
+    let jobs = plan::jobs(&scope, &watermarks);
     let roster = roster::read(client, &options.level).await;
-    let jobs = roster::with_newcomers(lake, client, &options.level, roster.as_ref(), jobs).await?;
+    let jobs =
+        roster::with_newcomers(lake, client, &options.level, &scope, &watermarks, roster.as_ref(), jobs)
+            .await?;
     let run = Run::begin(&lake.root, &pipeline, &exports, scope, jobs).await?;
     if let Some(roster) = roster {
         run.note(ROSTER, &roster).await?;
@@ -338,6 +368,11 @@ async fn receive_files(
     let requests: Vec<_> = jobs.map(|job| Arc::new(run.plan.scope.request(&options.level, job))).collect();
     let (mut completed, mut files): (Vec<Completed>, Vec<InputFile>) = (Vec::new(), Vec::new());
     let mut places = Places::default();
+    while let Some(before) = run.noted::<Received>(&format!("received-{}.json", completed.len())).await? {
+        completed.extend(before.completed);
+        files.extend(before.files);
+        places = before.places;
+    }
     while completed.len() < requests.len() {
         if !completed.is_empty() {
             // The server has refused another job beside these. Their files are here, whole, and they may be in its way
@@ -347,9 +382,13 @@ async fn receive_files(
         let started = begin_jobs(client, lake, run, &requests, completed.len(), watch).await?;
         let first = completed.len();
         let round = Round { client, lake, run, requests: &requests[first..], options, watch };
-        let (done, received) = round.receive(started, &mut places).await?;
-        completed.extend(done);
-        files.extend(received);
+        let received = round.receive(started, &mut places).await?;
+        if first + received.completed.len() < requests.len() {
+            // Its jobs are deleted before the others begin: nobody could ask for them again.
+            run.note(&format!("received-{first}.json"), &received).await?;
+        }
+        completed.extend(received.completed);
+        files.extend(received.files);
     }
     Ok((completed, files))
 }
@@ -379,6 +418,14 @@ async fn begin_jobs(
 /// How often manifests are asked for again because links have expired.
 const MANIFESTS_AGAIN: u32 = 5;
 
+/// What jobs have brought.
+#[derive(Debug, Serialize, Deserialize)]
+struct Received {
+    completed: Vec<Completed>,
+    files: Vec<InputFile>,
+    places: Places,
+}
+
 /// Jobs that the server has at the same time.
 struct Round<'r> {
     client: &'r BulkClient,
@@ -392,24 +439,21 @@ struct Round<'r> {
 
 impl Round<'_> {
     /// Waits for the jobs and downloads their files.
-    async fn receive(
-        &self,
-        started: Vec<KickedOff>,
-        places: &mut Places,
-    ) -> Result<(Vec<Completed>, Vec<InputFile>)> {
+    async fn receive(&self, started: Vec<KickedOff>, places: &mut Places) -> Result<Received> {
         let Self { client, lake, run, requests, options, watch } = self;
         let mut again = 0;
         loop {
             let mut taken = places.clone();
-            let mut completed: Vec<Completed> = Vec::new();
+            let (mut completed, mut manifests) = (Vec::new(), Vec::new());
             for kicked_off in started.clone() {
                 let done = jobs::manifest(client, lake, run, kicked_off, taken.pages, watch).await?;
-                taken.pages += done.manifest.pages.len();
-                completed.push(done);
+                taken.pages += done.1.pages.len();
+                completed.push(done.0);
+                manifests.push(done.1);
             }
             watch.log.save().await?;
             let first = taken.files;
-            let wanted = jobs::wanted(run, requests, &completed, options.settings.raw, &mut taken);
+            let wanted = jobs::wanted(run, requests, &manifests, options.settings.raw, &mut taken);
             match jobs::download(client, lake, run, &wanted, first, options.parallel, watch).await {
                 Err(Error::Server(error))
                     if error.kind() == ErrorKind::LinkExpired && again < MANIFESTS_AGAIN =>
@@ -418,8 +462,8 @@ impl Round<'_> {
                     tracing::info!(%error, "a link is no longer good: the manifest is asked for again");
                 }
                 files => {
-                    *places = taken;
-                    return Ok((completed, files?));
+                    *places = taken.clone();
+                    return Ok(Received { completed, files: files?, places: taken });
                 }
             }
         }

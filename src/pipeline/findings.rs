@@ -11,9 +11,9 @@ use crate::lake::stage::{Counted, FindingKey, Tally};
 /// Refuses a run that is not to go on with resources that are not valid.
 pub fn refuse_invalid<'f>(staged: &StagedRun, name: impl Fn(u32) -> &'f str) -> Result<()> {
     let Some(((file, line, reason), count)) = &staged.tally.failing else { return Ok(()) };
-    Err(Error::Refused(format!(
-        "{count} resources are not valid, the first in line {line} of {}: {reason}. Nothing was changed; run again with \
-         --on-invalid quarantine or warn, or with an allowance for it",
+    Err(Error::Invalid(format!(
+        "{count} resources are not valid, the first in line {line} of {}: {reason}. Nothing was changed, and the run is \
+         given up; --on-invalid quarantine or warn loads the others",
         name(*file)
     )))
 }

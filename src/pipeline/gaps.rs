@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use fhir_bulk_client::{BulkClient, ErrorKind};
+use fhir_arrow::scan;
+use fhir_bulk_client::BulkClient;
 use serde::{Deserialize, Serialize};
 
 use super::input::InputFile;
@@ -23,6 +24,8 @@ pub const NOTE: &str = "gaps.json";
 
 /// Resources that are read in one run. What is left is read by the next ones.
 const MOST_READ: usize = 1000;
+/// … and their bytes.
+const MOST_BYTES: usize = 32 << 20;
 
 /// `gaps.json`: the gaps, and the files of what was read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,22 +51,40 @@ pub async fn fill(
     for file in files.iter().filter(|file| file.section == Section::Error) {
         outcomes.read(&lake.root, file).await?;
     }
-    let mut gaps = outcomes.gaps();
+    let mut gaps: BTreeMap<(String, String), GapRow> = BTreeMap::new();
     let open = own::rows::<GapRow>(&lake.root).await?.into_iter().filter(|gap| gap.resolved_by.is_none());
-    gaps.extend(open);
+    for gap in open.chain(outcomes.gaps()) {
+        gaps.entry((gap.resource_type.clone(), gap.id.clone())).or_insert(gap);
+    }
+    // Those that were read least lately come first: a run's number decides where to begin.
+    let mut gaps: Vec<GapRow> = gaps.into_values().collect();
+    let begin = usize::try_from(run.plan.seq).unwrap_or_default().wrapping_mul(MOST_READ) % gaps.len().max(1);
+    gaps.rotate_left(begin);
     let mut lines: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut bytes_read = 0;
     for gap in gaps.iter_mut().take(MOST_READ) {
+        if bytes_read > MOST_BYTES {
+            break;
+        }
         match client.resource(&gap.resource_type, &gap.id).await {
             Ok(bytes) => {
-                let of_type = lines.entry(gap.resource_type.clone()).or_default();
-                of_type.extend(
-                    bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }),
-                );
-                of_type.push(b'\n');
-                gap.resolved_by = Some(run.plan.export_id.clone());
+                let line: Vec<u8> = bytes
+                    .iter()
+                    .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
+                    .collect();
+                let is_it = scan(&line).is_ok_and(|header| {
+                    header.resource_type == gap.resource_type.as_str() && header.id == gap.id.as_str()
+                });
+                if is_it {
+                    bytes_read += line.len();
+                    let of_type = lines.entry(gap.resource_type.clone()).or_default();
+                    of_type.extend(line);
+                    of_type.push(b'\n');
+                    gap.resolved_by = Some(run.plan.export_id.clone());
+                }
             }
-            // It was deleted: there is nothing to bring.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            // It was deleted: there is nothing to bring. A 404 may only mean that the server lets nobody read.
+            Err(error) if error.status() == Some(410) => {
                 gap.resolved_by = Some(run.plan.export_id.clone());
             }
             Err(error) => tracing::info!(%error, "a resource that is missing cannot be read"),

@@ -62,15 +62,28 @@ pub async fn ingest(
     for path in &options.paths {
         batches.push(look(path).await?);
     }
+    let batches = runs(batches);
+    if options.snapshot && batches.len() > 1 {
+        return Err(Error::Refused(
+            "--snapshot takes one export: folders with manifests of their own are several, of which each would remove what \
+             the others bring"
+                .to_owned(),
+        ));
+    }
     let lake = Lake::admit(location, identity).await?;
     lake.record_identity().await?;
     let _lease = run::lease(&lake.root, INGEST).await?;
     let mut reports = Vec::new();
-    for batch in runs(batches) {
+    for batch in batches {
         let (run, finished) = begin(&lake, &options.settings, observer).await?;
         reports.extend(finished);
         let input = receive(&lake, &run, &batch, options, observer).await?;
-        let report = load(&lake, &run, &input, &options.settings, observer).await?;
+        let loaded = load(&lake, &run, &input, &options.settings, observer).await;
+        if let Err(Error::Invalid(_) | Error::Refused(_)) = &loaded {
+            // Nothing was changed, and the files may be mended.
+            run.abandon("it was refused").await?;
+        }
+        let report = loaded?;
         reports.push(Report { seconds: observer.take(), ..report });
     }
     Ok(reports)

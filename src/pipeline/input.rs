@@ -70,6 +70,9 @@ pub struct InputFile {
     /// How a file that was left where it is was found there.
     #[serde(default)]
     pub left: Option<LeftAt>,
+    /// Whether it was asked for by `_elements`: its resources are parts, whether or not they say so.
+    #[serde(default)]
+    pub parts: bool,
     /// How far its first lines contradict what was asked.
     #[serde(default)]
     pub contradictions: Vec<Contradiction>,
@@ -130,6 +133,7 @@ impl InputFile {
             since: None,
             checkpoints: Vec::new(),
             left: None,
+            parts: false,
             contradictions: Vec::new(),
             verified: false,
             loaded_before: false,

@@ -3,12 +3,13 @@
 //! One invariant: what is noted is not asked of the server again. The status URL is durable before the first poll, and a
 //! file's record before the next step; a run that continues fetches what has no record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fhir_bulk_client::{
     BulkClient, ErrorKind, ExportRequest, ManifestPages, OutputFile, Page, ResumePoint, Url, redact,
+    shown_parameters,
 };
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -39,12 +40,10 @@ pub struct KickedOff {
 }
 
 /// A job whose manifest is there.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Completed {
     /// The kick-off.
     pub kicked_off: KickedOff,
-    /// The manifest's pages.
-    pub manifest: ManifestPages,
     /// The manifest's `transactionTime`, literally.
     pub transaction_time: String,
 }
@@ -64,14 +63,14 @@ pub struct Wanted {
 }
 
 /// What the jobs of a run have taken of its numbers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Places {
     /// Pages of manifests.
     pub pages: usize,
     /// Files.
     pub files: usize,
     /// Files by section and type.
-    numbers: HashMap<(&'static str, String), usize>,
+    numbers: BTreeMap<String, usize>,
 }
 
 /// Who is told of an export.
@@ -142,11 +141,13 @@ pub async fn kick_off(
     Ok(kicked_off)
 }
 
-/// The kick-off request as it is recorded: its parameters are ours and hold no secrets, unlike those of other URLs.
+/// The kick-off request as it is recorded: without what may tell of a patient, or open a door.
 fn shown(request: &Url) -> String {
-    let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut bare = request.clone();
     bare.set_query(None);
+    let parameters = shown_parameters(request);
+    let query: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     format!("{}{query}", redact(&bare))
 }
 
@@ -158,7 +159,7 @@ pub async fn manifest(
     kicked_off: KickedOff,
     first_page: usize,
     watch: &Watch<'_>,
-) -> Result<Completed> {
+) -> Result<(Completed, ManifestPages)> {
     let observer = watch.observer;
     observer.begin(Step::Export, None);
     let waited = client.wait(&kicked_off.status_url, |state| {
@@ -183,7 +184,7 @@ pub async fn manifest(
         path: layout::manifest(&run.plan.export_id, first_page),
         reason: "the manifest has no page".to_owned(),
     })?;
-    Ok(Completed { kicked_off, manifest, transaction_time })
+    Ok((Completed { kicked_off, transaction_time }, manifest))
 }
 
 fn seconds(wait: Duration) -> u64 {
@@ -194,21 +195,21 @@ fn seconds(wait: Duration) -> u64 {
 pub fn wanted(
     run: &Run,
     requests: &[Arc<ExportRequest>],
-    completed: &[Completed],
+    manifests: &[ManifestPages],
     raw: Encoding,
     places: &mut Places,
 ) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    for (request, done) in requests.iter().zip(completed) {
+    for (request, manifest) in requests.iter().zip(manifests) {
         let sections = [
-            (Section::Output, done.manifest.output().collect::<Vec<_>>()),
-            (Section::Deleted, done.manifest.deleted().collect()),
-            (Section::Error, done.manifest.outcomes().collect()),
+            (Section::Output, manifest.output().collect::<Vec<_>>()),
+            (Section::Deleted, manifest.deleted().collect()),
+            (Section::Error, manifest.outcomes().collect()),
         ];
         for (section, files) in sections {
             for (file, requires_access_token) in files {
                 let name = raw_name(section, file);
-                let n = places.numbers.entry((section.name(), name.clone())).or_default();
+                let n = places.numbers.entry(format!("{}/{name}", section.name())).or_default();
                 let path = layout::file(&run.plan.export_id, section, &name, *n, raw);
                 *n += 1;
                 wanted.push(Wanted {
@@ -339,6 +340,7 @@ async fn fetch_once(
         manifest_count: wanted.file.count,
         retries: summary.retries,
         since: wanted.request.since.clone(),
+        parts: !wanted.request.elements.is_empty(),
         contradictions: if output { sample.finish() } else { Vec::new() },
         verified: true,
         ..InputFile::of(wanted.section, &wanted.path)

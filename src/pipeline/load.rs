@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use delta_upsert::Workers;
 use delta_upsert::data_file::{FileNames, NewFile};
 use delta_upsert::upsert::{Change, Changed};
@@ -12,6 +11,7 @@ use fhir_arrow::{Instant, parse_instant};
 use futures::{StreamExt, TryStreamExt};
 
 use super::deletions::{DeletedAt, Deletions};
+use super::expiry::expired;
 use super::export::ROSTER;
 use super::findings;
 use super::gaps::{self, Filled};
@@ -67,6 +67,7 @@ async fn load_input(
     settings: &Settings,
     observer: &dyn Observer,
 ) -> Result<Report> {
+    let settings = &judged_before(run, settings).await?;
     let Read { mut deletions, outcomes } = read(lake, run, input).await?;
     let context = context(lake, run, settings).await?;
     let staging = staging(lake, run, input, settings)?;
@@ -77,26 +78,31 @@ async fn load_input(
     findings::refuse_invalid(&staged, |file| input.files.get(file as usize).map_or("", |file| &file.path))?;
     let mut came = staged.tally.clone();
     came.merge(deletions.tally.clone());
-    let whole = reconcile(run, input, &came, &BTreeMap::new(), outcomes.unplaced())?.complete;
-    let scope = SnapshotScope::of(run, input, whole, settings.max_removals);
-    let removals = removals(&context, &scope, &staged).await?;
-    deletions.rows.extend(removals.rows);
-    let recorded = record_tombstones(&lake.root, &run.stamp(), &deletions.rows).await?;
-    let context = Context { newly_deleted: Arc::new(recorded.new.clone()), ..context };
-    let changes = changes(lake, &mut staged, &deletions.rows).await?;
-    let changed = write_tables(&context, changes, observer).await?;
-    staged.tally.merge(deletions.tally);
-    let mut verdict = reconcile(run, input, &staged.tally, &changed, outcomes.unplaced())?;
     let gaps = match run.noted::<Filled>(gaps::NOTE).await? {
         Some(filled) => filled.gaps,
         None => outcomes.gaps(),
     };
+    let open = gaps.iter().filter(|gap| gap.resolved_by.is_none()).count();
+    let whole = reconcile(run, input, &came, &BTreeMap::new(), outcomes.unplaced())?.complete && open == 0;
+    let scope = SnapshotScope::of(run, input, whole, settings.max_removals);
+    let removals = removals(&context, &scope, &staged).await?;
+    deletions.rows.extend(removals.rows);
+    // From here on the run is made as it was judged.
+    run.note(JUDGED, &settings.judging).await?;
+    let recorded = record_tombstones(&lake.root, &run.stamp(), &deletions.rows).await?;
+    let context = Context { newly_deleted: Arc::new(recorded.new.clone()), ..context };
+    let looked_at = std::mem::take(&mut staged.versions);
+    let changes = changes(lake, &mut staged, &deletions.rows).await?;
+    let changed = write_tables(&context, changes, observer).await?;
+    staged.tally.merge(deletions.tally);
+    let mut verdict = reconcile(run, input, &staged.tally, &changed, outcomes.unplaced())?;
     verdict.warnings.extend(removals.warning);
 
     let mut versions = Versions::default();
     versions.note(DeletionRow::TABLE, recorded.version);
+    // Also those in which nothing changed: an unfinished run may have made them.
+    looked_at.iter().for_each(|(name, version)| versions.note(name, Some(*version)));
     changed.iter().for_each(|(name, changed)| versions.note(name, changed.version));
-    let open = gaps.iter().filter(|gap| gap.resolved_by.is_none()).count();
     verdict.warnings.extend(
         (open > 0)
             .then(|| format!("{open} resources are missing that the server could not export: see _gaps")),
@@ -104,7 +110,8 @@ async fn load_input(
     let clean = verdict.complete && staged.tally.all_refused() == 0 && open == 0;
     versions.note(GapRow::TABLE, lake_gaps::record(&lake.root, &run.stamp(), &gaps).await?);
     staged.quarantine.extend(quarantine(lake, run, &deletions.refused).await?);
-    let expired = expired(&Exports::read(&lake.root).await?, settings.quarantine_retention);
+    let exports = Exports::read(&lake.root).await?;
+    let expired = expired(&lake.root, &exports, settings.quarantine_retention).await?;
     let findings = findings::rows(run, input, &staged.tally);
     verdict.warnings.extend(findings::most_frequent(&findings));
     versions.note(FindingRow::TABLE, own::append(&lake.root, &run.stamp(), &findings).await?);
@@ -138,6 +145,15 @@ async fn load_input(
         seconds: BTreeMap::new(),
         warnings: verdict.warnings,
     })
+}
+
+/// The note of how a run is judged, written before anything of it is committed.
+pub(super) const JUDGED: &str = "judging.json";
+
+/// The settings with the judging that the run had before it was interrupted, if something of it may be committed.
+pub(super) async fn judged_before(run: &Run, settings: &Settings) -> Result<Settings> {
+    let judging = run.noted(JUDGED).await?.unwrap_or_else(|| settings.judging.clone());
+    Ok(Settings { judging, ..settings.clone() })
 }
 
 /// Table → the version that holds all of the run.
@@ -191,7 +207,8 @@ async fn record(
     if let Some(group_id) = run.plan.scope.group_id.clone() {
         let complete = input.complete && clean;
         // Who belongs to it now, if the server says so; otherwise who came.
-        let (patients, complete) = match run.noted::<Roster>(ROSTER).await? {
+        let roster = run.noted::<Roster>(ROSTER).await?;
+        let (patients, complete) = match roster.filter(|_| clean && run.plan.scope.is_whole()) {
             Some(roster) => (roster.patients, true),
             None => (staged.tally.patients, complete),
         };
@@ -200,15 +217,6 @@ async fn record(
             .note(MemberRow::TABLE, record_members(&lake.root, &stamp, &run.plan.export_id, &came).await?);
     }
     Ok(())
-}
-
-/// The lines whose time in quarantine is over.
-pub(super) fn expired(exports: &Exports, retention: Option<Duration>) -> Leaving {
-    let since =
-        retention.and_then(|retention| Utc::now().checked_sub_signed(TimeDelta::from_std(retention).ok()?));
-    let is_over = |row: &&ExportRow| since.is_some_and(|since| row.finished_at < since);
-    let runs = exports.0.iter().filter(is_over).map(|row| row.export_id.clone()).collect();
-    Leaving { runs, ..Leaving::default() }
 }
 
 /// Lines of deletions that were refused, as files of `_quarantine`.

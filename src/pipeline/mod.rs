@@ -7,7 +7,8 @@
 mod applied;
 mod copy;
 pub mod deletions;
-pub mod export;
+pub mod expiry;
+mod export;
 mod findings;
 mod gaps;
 pub mod ingest;

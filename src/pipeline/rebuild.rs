@@ -12,6 +12,7 @@ use delta_upsert::upsert::Change;
 use delta_upsert::{RoaringBitmap, Workers};
 use fhir_arrow::parse_instant;
 
+use super::expiry::{self, Place};
 use super::input::Input;
 use super::load::signed;
 use super::plan::Plan;
@@ -77,7 +78,7 @@ pub async fn rebuild(location: &str, options: &RebuildOptions, observer: &dyn Ob
     let mut staging =
         Staging::new(&lake, run.stamp(), files, options.settings.stage_limits(), &Judging::nothing());
     staging.only = Some(names.clone());
-    staging.dropped = quarantined(&lake, &staging.files).await?;
+    staging.dropped = quarantined(&lake, &exports, &staging.files).await?;
     let staged = stage(&context, &options.settings, staging, &input, observer).await?;
     finish(&context, &run, &exports, names, staged, observer).await
 }
@@ -154,6 +155,7 @@ async fn raw_files(lake: &Lake, exports: &Exports) -> Result<(Vec<StageFile>, In
                 name: file.path.as_str().into(),
                 resource_type: file.resource_type.clone(),
                 hint: Some(file.name.clone()).filter(|name| lake.definitions().is_resource(name)),
+                parts: file.parts,
                 since: None,
                 origin: Arc::clone(&origin),
             });
@@ -174,15 +176,23 @@ async fn notes(lake: &Lake, row: &ExportRow) -> Result<(Plan, Input)> {
     Ok((run.plan, input))
 }
 
-/// The lines that are in quarantine: they are no rows, and stay none until they are replayed.
-async fn quarantined(lake: &Lake, files: &[StageFile]) -> Result<HashMap<u32, RoaringBitmap>> {
+/// The lines that are in quarantine, or were until their time was over: they are no rows, and stay none until they are
+/// replayed.
+async fn quarantined(
+    lake: &Lake,
+    exports: &Exports,
+    files: &[StageFile],
+) -> Result<HashMap<u32, RoaringBitmap>> {
     let numbers: HashMap<&str, u32> =
         files.iter().zip(0..).map(|(file, number)| (&*file.name, number)).collect();
     let mut lines: HashMap<u32, RoaringBitmap> = HashMap::new();
-    for place in own::rows::<QuarantinedLine>(&lake.root).await? {
-        if let (Some(file), Ok(line)) =
-            (numbers.get(place.raw_file.as_str()), u32::try_from(place.line_number))
-        {
+    let quarantined = own::rows::<QuarantinedLine>(&lake.root).await?.into_iter();
+    let mut places: Vec<Place> = quarantined.map(|line| (line.raw_file, line.line_number)).collect();
+    for row in &exports.0 {
+        places.extend(expiry::of_run(&lake.root, row).await?);
+    }
+    for (raw_file, line) in places {
+        if let (Some(file), Ok(line)) = (numbers.get(raw_file.as_str()), u32::try_from(line)) {
             lines.entry(*file).or_default().insert(line);
         }
     }

@@ -136,8 +136,10 @@ fn lost_deletions(input: &Input, tally: &Tally) -> Option<String> {
 
 /// Files of which not one line could be read: more likely the server's mistake than the resources'.
 fn refused_files(input: &Input, tally: &Tally) -> Vec<String> {
-    refused(input, tally, Section::Output)
-        .filter(|(file, lines)| file.line_count == *lines)
+    let files = tally.unreadable_of_file.iter();
+    let files = files.filter_map(|(file, lines)| Some((input.files.get(*file as usize)?, *lines)));
+    files
+        .filter(|(file, lines)| file.section == Section::Output && file.line_count == *lines)
         .map(|(file, _)| format!("{}: not one of its lines could be read: see _quarantine", file.path))
         .collect()
 }

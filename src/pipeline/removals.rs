@@ -15,6 +15,7 @@ use super::input::Input;
 use super::run::Run;
 use super::stage::StagedRun;
 use crate::error::{Error, Result};
+use crate::lake::exports::{ExportRow, Exports};
 use crate::lake::ledger::{ABSENT, DeletionRow};
 use crate::lake::upsert::{Context, keys_of};
 use crate::lake::{own, table};
@@ -69,6 +70,13 @@ impl<'r> SnapshotScope<'r> {
         }
     }
 
+    /// A finished run that has seen the server later: a resource that it found unchanged may be missing here.
+    async fn seen_later(&self, context: &Context) -> Result<Option<String>> {
+        let exports = Exports::read(&context.lake.root).await?;
+        let later = |row: &&ExportRow| row.brings_files() && parse_instant(&row.transaction_time) > self.at;
+        Ok(exports.0.iter().find(later).map(|row| row.export_id.clone()))
+    }
+
     fn has(&self, table: &str) -> bool {
         let of_types = |types: &[String]| types.is_empty() || types.iter().any(|name| name == table);
         !table.starts_with('_') && self.types.is_some_and(of_types)
@@ -93,6 +101,11 @@ pub async fn removals(context: &Context, scope: &SnapshotScope<'_>, staged: &Sta
     if !scope.whole || staged.tally.all_refused() > 0 {
         let why = "not everything came and could be read: what did not come is not taken for deleted";
         return Ok(Removals { warning: Some(why.to_owned()), ..Removals::default() });
+    }
+    if let Some(later) = scope.seen_later(context).await? {
+        let why =
+            format!("run {later} is of a later time: what this one did not bring is not taken for deleted");
+        return Ok(Removals { warning: Some(why), ..Removals::default() });
     }
     if let Some(rows) = recorded(context, scope.run).await? {
         return Ok(Removals { rows, warning: None });
@@ -128,8 +141,8 @@ fn too_many(run: &Run, table: &str, absent: u64, rows: u64) -> Error {
     Error::Refused(format!(
         "the export has brought {absent} of the {rows} rows of {table} no more, which would all be removed; nothing was \
          changed. If they are gone from the server, run again with --max-removals {absent} (or a share: 100%); if not, \
-         give the run up: create {}/abandoned.json",
-        run.folder()
+         `fhirlake export --cancel` gives run {} up",
+        run.plan.export_id
     ))
 }
 

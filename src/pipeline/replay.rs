@@ -11,9 +11,11 @@ use delta_upsert::KeySet;
 use delta_upsert::data_file::Parts;
 use delta_upsert::upsert::Changed;
 use fhir_arrow::parse_instant;
+use serde::{Deserialize, Serialize};
 
 use super::findings;
-use super::load::{Versions, changes, context, expired, signed, write_tables};
+use super::input::LeftAt;
+use super::load::{Versions, changes, context, signed, write_tables};
 use super::progress::{Observer, Step};
 use super::report::Report;
 use super::run::{self, Run};
@@ -24,9 +26,9 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES, TypeCounts};
 use crate::lake::own::{self, OwnRow};
-use crate::lake::quarantine::{self, QuarantineRow, QuarantinedLine};
+use crate::lake::quarantine::{self, Leaving, QuarantineRow, QuarantinedLine};
 use crate::lake::resource::{Origin, resource_type};
-use crate::lake::stage::{StageFile, Stager, Staging};
+use crate::lake::stage::{Judging, StageFile, Stager, Staging};
 use crate::lake::upsert::Filter;
 use crate::raw::layout::Section;
 use crate::raw::{Block, RawSource};
@@ -45,46 +47,85 @@ pub struct ReplayOptions {
     pub settings: Settings,
 }
 
-/// Replays quarantined lines of the lake at `location`.
+/// The note of what a replay is made of, written before anything of it is committed.
+const FROZEN: &str = "replay.json";
+
+/// The lines of a replay, and how they are judged.
+#[derive(Debug, Serialize, Deserialize)]
+struct Frozen {
+    lines: Vec<QuarantinedLine>,
+    judging: Judging,
+}
+
+/// Replays quarantined lines of the lake at `location`. Returns the runs that it took: before its own the one that was
+/// interrupted, if one was.
 ///
 /// # Errors
-/// [`Error::Refused`] where there are none; [`Error::Damaged`] where a raw file is gone.
-pub async fn replay(location: &str, options: &ReplayOptions, observer: &dyn Observer) -> Result<Report> {
+/// [`Error::Refused`] where there are none; [`Error::Damaged`] where a raw file is gone, or has changed.
+pub async fn replay(location: &str, options: &ReplayOptions, observer: &dyn Observer) -> Result<Vec<Report>> {
     let lake = Lake::open(location).await?;
     let _lease = run::lease(&lake.root, REPLAY).await?;
-    let exports = Exports::read(&lake.root).await?;
-    let (files, lines) = lines(&lake, &exports, options).await?;
-    if lines.is_empty() {
+    let mut reports = Vec::new();
+    let mut exports = Exports::read(&lake.root).await?;
+    let mut unfinished = Run::unfinished(&lake.root, REPLAY, &exports).await?;
+    if let Some(run) = &unfinished
+        && let Some(frozen) = run.noted::<Frozen>(FROZEN).await?
+    {
+        reports.push(replay_lines(&lake, run, &exports, frozen, &options.settings, observer).await?);
+        exports = Exports::read(&lake.root).await?;
+        unfinished = None;
+    }
+    let lines = wanted(&lake, options).await?;
+    if lines.is_empty() && reports.is_empty() {
         return Err(Error::Refused("no line of a resource is in quarantine that this asks for".to_owned()));
     }
-    let scope = Scope { level: REPLAY.to_owned(), types: options.types.clone(), ..Scope::default() };
-    let run = match Run::unfinished(&lake.root, REPLAY, &exports).await? {
-        Some(run) => run,
-        None => Run::begin(&lake.root, REPLAY, &exports, scope, Vec::new()).await?,
-    };
-    let context = context(&lake, &run, &options.settings).await?;
-    let mut staging = Staging::new(
-        &lake,
-        run.stamp(),
-        files.clone(),
-        options.settings.stage_limits(),
-        &options.settings.judging,
-    );
+    if !lines.is_empty() {
+        let scope = Scope { level: REPLAY.to_owned(), types: options.types.clone(), ..Scope::default() };
+        let run = match unfinished {
+            Some(run) => run,
+            None => Run::begin(&lake.root, REPLAY, &exports, scope, Vec::new()).await?,
+        };
+        let frozen = Frozen { lines, judging: options.settings.judging.clone() };
+        let replayed = replay_lines(&lake, &run, &exports, frozen, &options.settings, observer).await;
+        if let Err(Error::Invalid(_)) = &replayed {
+            run.abandon("it was refused").await?;
+        }
+        reports.push(replayed?);
+    }
+    Ok(reports)
+}
+
+async fn replay_lines(
+    lake: &Lake,
+    run: &Run,
+    exports: &Exports,
+    frozen: Frozen,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Report> {
+    let context = context(lake, run, settings).await?;
+    let Placing { files, lines, left } = placed(lake, exports, frozen.lines.clone()).await?;
+    let limits = settings.stage_limits();
+    let mut staging = Staging::new(lake, run.stamp(), files.clone(), limits, &frozen.judging);
     let types: std::collections::BTreeSet<String> =
         lines.iter().filter_map(|(_, line)| line.resource_type.clone()).collect();
     staging.done.clone_from(Filter::none(&context, &types).await?.done());
-    let mut staged = stage(&lake, staging, &options.settings, &lines, observer).await?;
+    let mut staged = stage(lake, staging, settings, &lines, observer).await?;
+    for (path, left) in &left {
+        left.check(path)?;
+    }
     findings::refuse_invalid(&staged, |file| files.get(file as usize).map_or("", |file| &file.name))?;
-    let changed = write_tables(&context, changes(&lake, &mut staged, &[]).await?, observer).await?;
+    run.note(FROZEN, &frozen).await?;
+    let changed = write_tables(&context, changes(lake, &mut staged, &[]).await?, observer).await?;
 
     let mut versions = Versions::default();
     changed.iter().for_each(|(name, changed)| versions.note(name, changed.version));
-    let mut leaving = expired(&exports, options.settings.quarantine_retention);
-    leaving.lines.extend(lines.iter().map(|(_, line)| (line.raw_file.clone(), line.line_number)));
+    let leaving_lines = lines.iter().map(|(_, line)| (line.raw_file.clone(), line.line_number));
+    let leaving = Leaving { lines: leaving_lines.collect(), ..Leaving::default() };
     let refused = std::mem::take(&mut staged.quarantine);
     let quarantined = quarantine::update(&lake.root, &context.run, refused, &leaving).await?;
     versions.note(QuarantineRow::TABLE, quarantined);
-    let row = row(&run, &exports, &staged, &changed, versions);
+    let row = row(run, exports, &staged, &changed, versions);
     exports::finish(&lake.root, &context.run, &row).await?;
     Ok(Report::of_tables(row, run.resumed, Vec::new()))
 }
@@ -92,42 +133,54 @@ pub async fn replay(location: &str, options: &ReplayOptions, observer: &dyn Obse
 /// A quarantined line, and the number of its file.
 type Placed = (u32, QuarantinedLine);
 
-/// The lines to replay, in the order of their files, and the files.
-async fn lines(
-    lake: &Lake,
-    exports: &Exports,
-    options: &ReplayOptions,
-) -> Result<(Vec<StageFile>, Vec<Placed>)> {
+/// The lines that are asked for, in the order of their files.
+async fn wanted(lake: &Lake, options: &ReplayOptions) -> Result<Vec<QuarantinedLine>> {
     let wanted = |line: &QuarantinedLine| {
         let of_type = |name: &String| line.resource_type.as_ref() == Some(name);
         (options.runs.is_empty() || options.runs.contains(&line.export_id))
             && (options.types.is_empty() || options.types.iter().any(of_type))
     };
-    let mut quarantined: Vec<QuarantinedLine> = own::rows(&lake.root).await?;
-    quarantined.retain(wanted);
-    quarantined.sort_by(|a, b| (&a.raw_file, a.line_number).cmp(&(&b.raw_file, b.line_number)));
+    let mut lines: Vec<QuarantinedLine> = own::rows(&lake.root).await?;
+    lines.retain(wanted);
+    lines.sort_by(|a, b| (&a.raw_file, a.line_number).cmp(&(&b.raw_file, b.line_number)));
+    // Of deletions nothing but the resources is replayed: they are no rows.
+    let exports = Exports::read(&lake.root).await?;
+    let placed = placed(lake, &exports, lines).await?;
+    Ok(placed.lines.into_iter().map(|(_, line)| line).collect())
+}
+
+/// Lines with their files.
+struct Placing {
+    files: Vec<StageFile>,
+    lines: Vec<Placed>,
+    /// Files outside of the lake, as they were when they were loaded.
+    left: Vec<(String, LeftAt)>,
+}
+
+/// Finds the files of lines.
+async fn placed(lake: &Lake, exports: &Exports, lines: Vec<QuarantinedLine>) -> Result<Placing> {
     let mut by_run: BTreeMap<String, Vec<QuarantinedLine>> = BTreeMap::new();
-    for line in quarantined {
+    for line in lines {
         by_run.entry(line.export_id.clone()).or_default().push(line);
     }
-    let (mut files, mut placed) = (Vec::new(), Vec::new());
+    let mut placing = Placing { files: Vec::new(), lines: Vec::new(), left: Vec::new() };
     for row in &exports.0 {
         let Some(lines) = by_run.remove(&row.export_id) else { continue };
         let known = files_of(lake, row).await?;
         for line in lines {
-            // Of deletions nothing but the resources is replayed: they are no rows.
-            let Some(file) = known.get(&line.raw_file) else { continue };
-            if files.last().is_none_or(|last: &StageFile| last.name != file.name) {
-                files.push(file.clone());
+            let Some((file, left)) = known.get(&line.raw_file) else { continue };
+            if placing.files.last().is_none_or(|last| last.name != file.name) {
+                placing.files.push(file.clone());
+                placing.left.extend(left.clone().map(|left| (line.raw_file.clone(), left)));
             }
-            placed.push((u32::try_from(files.len() - 1).unwrap_or(u32::MAX), line));
+            placing.lines.push((u32::try_from(placing.files.len() - 1).unwrap_or(u32::MAX), line));
         }
     }
-    Ok((files, placed))
+    Ok(placing)
 }
 
 /// The output files of a finished run, by their names.
-async fn files_of(lake: &Lake, row: &ExportRow) -> Result<HashMap<String, StageFile>> {
+async fn files_of(lake: &Lake, row: &ExportRow) -> Result<HashMap<String, (StageFile, Option<LeftAt>)>> {
     let missing = || Error::Damaged {
         path: format!("_runs/{}/{}", row.pipeline, row.seq),
         reason: "the notes of a finished run are gone: its lines can no longer be replayed".to_owned(),
@@ -145,10 +198,11 @@ async fn files_of(lake: &Lake, row: &ExportRow) -> Result<HashMap<String, StageF
         name: file.path.as_str().into(),
         hint: Some(file.name).filter(|name| lake.definitions().is_resource(name)),
         resource_type: file.resource_type,
+        parts: file.parts,
         since: None,
         origin: Arc::clone(&origin),
     };
-    Ok(outputs.map(|output| (output.path.clone(), file(output))).collect())
+    Ok(outputs.map(|output| (output.path.clone(), (file(output.clone()), output.left))).collect())
 }
 
 /// Stages the lines, each read for itself.

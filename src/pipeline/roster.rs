@@ -1,12 +1,13 @@
 //! Who belongs to a Group: newcomers get their history, leavers are noted
 //! (<https://hl7.org/fhir/uv/bulkdata/export.html#group-membership-request-pattern>).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fhir_bulk_client::{BulkClient, Level};
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Job, pipeline_of};
+use super::plan::{ALL_TYPES, Job, pipeline_of};
+use super::scope::Scope;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::lake::members::MemberRow;
@@ -42,10 +43,13 @@ pub async fn with_newcomers(
     lake: &Lake,
     client: &BulkClient,
     level: &Level,
+    scope: &Scope,
+    watermarks: &BTreeMap<String, String>,
     roster: Option<&Roster>,
     mut jobs: Vec<Job>,
 ) -> Result<Vec<Job>> {
-    let (Some(roster), true) = (roster, jobs.iter().any(|job| job.since.is_some())) else { return Ok(jobs) };
+    let incremental = jobs.iter().any(|job| job.since.is_some()) && scope.is_whole();
+    let (Some(roster), true) = (roster, incremental) else { return Ok(jobs) };
     let members: Vec<MemberRow> = own::rows(&lake.root).await?;
     let pipeline = pipeline_of(level);
     let here = members.iter().filter(|row| row.pipeline == pipeline && row.left_export.is_none());
@@ -64,12 +68,19 @@ pub async fn with_newcomers(
         }
         return Ok(jobs);
     }
-    let types = jobs.iter().filter(|job| job.since.is_some()).flat_map(|job| job.types.clone()).collect();
     jobs.push(Job {
-        types,
+        types: known_types(watermarks),
         warning: Some(format!("{} patients have joined the Group: their history is asked for", new.len())),
         patients: new,
         ..Job::default()
     });
     Ok(jobs)
+}
+
+/// The types of which the pipeline has the others' history already: all of them, where the list is empty.
+fn known_types(watermarks: &BTreeMap<String, String>) -> Vec<String> {
+    if watermarks.contains_key(ALL_TYPES) {
+        return Vec::new();
+    }
+    watermarks.keys().filter(|name| !name.contains(' ')).cloned().collect()
 }

@@ -32,6 +32,8 @@ pub struct StagedRun {
     pub tally: Tally,
     /// The tables that have the run's commit already.
     pub done: BTreeSet<String>,
+    /// The versions of the tables that were looked at.
+    pub versions: BTreeMap<String, u64>,
     /// The rows of the tables, as they were, whose resources came.
     pub present: Present,
 }
@@ -43,6 +45,7 @@ pub fn stage_files(input: &Input, origin: Origin, is_type: impl Fn(&str) -> bool
         name: file.path.as_str().into(),
         resource_type: file.resource_type.clone(),
         hint: Some(file.name.clone()).filter(|name| is_type(name)),
+        parts: file.parts,
         since: file.since.as_deref().and_then(parse_instant),
         origin: Arc::clone(&origin),
     };
@@ -64,6 +67,7 @@ pub async fn stage(
         None => Filter::open(context, tables(context, &staging, input).await?).await?,
     };
     staging.done.clone_from(filter.done());
+    let versions = filter.versions().clone();
     let (mut tally, mut present) = (Tally::default(), Present::default());
     if !filter.is_empty() {
         let dropped = look(context, settings, &staging, filter, &splits, observer).await?;
@@ -75,7 +79,8 @@ pub async fn stage(
     let staging = Arc::new(staging);
     let keys = KeySet::new(settings.keys());
     let done = staging.done.clone();
-    let collected = Arc::new(Mutex::new(StagedRun { keys, tally, done, present, ..StagedRun::default() }));
+    let collected =
+        Arc::new(Mutex::new(StagedRun { keys, tally, done, versions, present, ..StagedRun::default() }));
     futures::stream::iter(splits)
         .map(|split| stage_split(context, settings, &staging, split, &collected, observer))
         .buffer_unordered(context.workers.count())
@@ -115,16 +120,21 @@ async fn look(
     observer.begin(Step::Check, Some(splits.iter().map(|split| split.bytes).sum()));
     let filter = Arc::new(filter);
     let looked = Arc::new(Mutex::new(KeySet::new(settings.keys())));
+    let seen = Arc::new(Mutex::new(Dropped::default()));
     futures::stream::iter(splits)
         .map(|split| async {
             let mut reader = Reader::default();
             each_block(context, settings, staging, split, async |file, block| {
-                let (filter, looked) = (Arc::clone(&filter), Arc::clone(&looked));
+                let (filter, looked, seen) = (Arc::clone(&filter), Arc::clone(&looked), Arc::clone(&seen));
                 let Some(of) = staging.files.get(file as usize).cloned() else { return Ok(()) };
                 let length = block.bytes.len() as u64;
                 let mut used = std::mem::take(&mut reader);
                 reader = crate::busy(move || {
                     let found = filter.look(&mut used, file, &of, &block);
+                    let mut all = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    all.patients.extend(found.patients);
+                    *all.before_since.entry(file).or_default() |= found.before_since;
+                    drop(all);
                     let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
                     for (name, keys) in found.keys {
                         looked.extend(&name, keys)?;
@@ -141,7 +151,9 @@ async fn look(
         .try_collect::<()>()
         .await?;
     let looked = std::mem::take(&mut *looked.lock().unwrap_or_else(PoisonError::into_inner));
+    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     let dropped = filter.dropped(context, looked).await?;
+    let dropped = Dropped { patients: seen.patients, before_since: seen.before_since, ..dropped };
     observer.end(Step::Check);
     Ok(dropped)
 }

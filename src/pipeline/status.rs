@@ -118,5 +118,8 @@ fn issues(run: &crate::lake::exports::ExportRow) -> String {
     if run.watermarks.is_empty() && run.level != "ingest" {
         found.push("its watermark did not move, so the next run asks again".to_owned());
     }
+    if found.is_empty() {
+        found.push("resources are missing that the server could not export: see _gaps".to_owned());
+    }
     found.join("; ")
 }

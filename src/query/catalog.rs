@@ -15,7 +15,10 @@ use datafusion::execution::SessionState;
 
 use crate::error::{Error, Result};
 use crate::lake::Lake;
+use crate::lake::audit::AuditRow;
 use crate::lake::exports::ExportRow;
+use crate::lake::findings::FindingRow;
+use crate::lake::gaps::GapRow;
 use crate::lake::ledger::{DeletionRow, FileRow};
 use crate::lake::members::MemberRow;
 use crate::lake::own::OwnRow;
@@ -87,13 +90,16 @@ impl LakeSchema {
 /// A function that makes a table's columns.
 type Columns = fn() -> arrow::datatypes::Schema;
 
-fn own_tables() -> [(&'static str, Columns); 5] {
+fn own_tables() -> [(&'static str, Columns); 8] {
     [
         (ExportRow::TABLE, ExportRow::schema),
         (FileRow::TABLE, FileRow::schema),
         (MemberRow::TABLE, MemberRow::schema),
         (DeletionRow::TABLE, DeletionRow::schema),
         (QuarantineRow::TABLE, QuarantineRow::schema),
+        (FindingRow::TABLE, FindingRow::schema),
+        (GapRow::TABLE, GapRow::schema),
+        (AuditRow::TABLE, AuditRow::schema),
     ]
 }
 

@@ -129,7 +129,7 @@ async fn a_line_that_is_replayed_and_refused_again_is_in_quarantine_once() {
     ingest(&lake, &[folder]).await.unwrap();
     let before = ask(&lake, "SELECT * FROM _quarantine ORDER BY line_number").await.unwrap();
     let options = ReplayOptions { runs: Vec::new(), types: Vec::new(), settings: Settings::default() };
-    let report = pipeline::replay(&lake, &options, &Unwatched).await.unwrap();
+    let report = pipeline::replay(&lake, &options, &Unwatched).await.unwrap().remove(0);
     assert!(!report.is_clean());
     let counts = &report.run.counts[0];
     assert_eq!((counts.file_count, counts.inserted, counts.quarantined), (2, 0, 2));

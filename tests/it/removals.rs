@@ -86,7 +86,7 @@ async fn a_snapshot_that_would_empty_a_table_is_refused_until_it_is_allowed() {
     assert!(matches!(&refused, Error::Refused(why) if why.contains("--max-removals 2")), "{refused}");
     assert_eq!(ids(&lake).await, "a b c");
     let report = snapshot(&lake, fewer, MaxRemovals::Rows(2)).await.unwrap();
-    assert!(report.run.counts.iter().all(|count| count.deleted == 0), "the first run has removed them");
+    assert_eq!(report.run.counts.iter().map(|count| count.deleted).sum::<i64>(), 2);
     assert_eq!(ids(&lake).await, "a");
 }
 
@@ -145,4 +145,59 @@ async fn a_resource_that_comes_in_parts_is_there() {
     write_lines(&parts, "Patient.ndjson", &[subsetted]);
     snapshot(&lake, parts, MaxRemovals::default()).await.unwrap();
     assert_eq!(ids(&lake).await, "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_could_not_export_is_not_taken_for_deleted() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    export(&server, &lake, &part()).await.unwrap();
+    bench.change(&server);
+    for fault in ["outcome-named", "read-403"] {
+        server.add_fault(fault.parse::<fhir_bulk_server::Rule>().unwrap());
+    }
+    let report = export(&server, &lake, &ExportOptions { types: part().types, ..full() }).await.unwrap();
+    assert!(
+        report.warnings.iter().any(|text| text.contains("not taken for deleted")),
+        "{:?}",
+        report.warnings
+    );
+    assert_eq!(one(&lake, "SELECT count(*) FROM _deletions").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_exports_are_no_snapshot() {
+    let bench = Bench::new();
+    let paths = ["one", "two"].map(|name| patients(&bench, name, &[name], "2026-02-01T00:00:00Z")).to_vec();
+    let options = IngestOptions { paths, snapshot: true, ..IngestOptions::default() };
+    assert!(matches!(ingest_with(&bench.lake("lake"), options).await, Err(Error::Refused(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_older_than_what_was_seen_since_removes_nothing() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[patients(&bench, "first", &["a", "b"], "2026-02-01T00:00:00Z")]).await.unwrap();
+    ingest(&lake, &[patients(&bench, "same", &["b", "a"], "2026-05-01T00:00:00Z")]).await.unwrap();
+    let between = patients(&bench, "between", &["a"], "2026-03-01T00:00:00Z");
+    snapshot(&lake, between, MaxRemovals::Share(1.0)).await.unwrap();
+    assert_eq!(ids(&lake).await, "a b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_were_loaded_before_a_removal_are_loaded_again() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let lines = |ids: &[&str]| ids.iter().map(|id| patient(id, "2026-01-01T00:00:00Z")).collect::<Vec<_>>();
+    let write = |name: &str, lines: &[String]| {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        write_lines(&bench.path(name), "Patient.ndjson", &lines)
+    };
+    let (all, fewer) = (write("all", &lines(&["a", "b"])), write("fewer", &lines(&["a"])));
+    ingest(&lake, std::slice::from_ref(&all)).await.unwrap();
+    snapshot(&lake, fewer, MaxRemovals::Share(1.0)).await.unwrap();
+    assert_eq!(ids(&lake).await, "a");
+    ingest(&lake, &[all]).await.unwrap();
+    assert_eq!(ids(&lake).await, "a b");
 }

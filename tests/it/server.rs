@@ -157,7 +157,7 @@ async fn errors_of_the_server_can_refuse_a_run() {
     let lake = bench.lake("lake");
     let strict = ExportOptions { on_server_error: OnServerError::Fail, ..part() };
     let refused = export(&server, &lake, &strict).await.unwrap_err();
-    assert!(matches!(&refused, Error::Refused(why) if why.contains("--on-server-error")), "{refused}");
+    assert!(matches!(&refused, Error::Invalid(why) if why.contains("--on-server-error")), "{refused}");
     let report = export(&server, &lake, &part()).await.unwrap();
     assert!(report.run.watermarks.is_empty() && !report.is_clean());
 }
@@ -297,4 +297,53 @@ async fn a_server_that_takes_one_export_at_a_time_gets_one_after_the_other() {
         assert_eq!(server.kick_offs().len(), 4, "{name}");
         assert_eq!(one(&lake, "SELECT count(*) FROM Condition").await, "274");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_a_group_that_nobody_may_read_stay_when_nothing_has_changed() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    server.add_fault(fault("read-403"));
+    let lake = bench.lake("lake");
+    export(&server, &lake, &group("half")).await.unwrap();
+    let full = ExportOptions { since: Since::Full, ..group("half") };
+    export(&server, &lake, &full).await.unwrap();
+    assert_eq!(one(&lake, "SELECT count(*) FROM cohort_members").await, "9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_in_parts_are_known_by_what_was_asked_where_the_server_does_not_say_it() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    export(&server, &lake, &part()).await.unwrap();
+    let before = contents(&lake).await;
+    server.add_fault(fault("no-subsetted-tag"));
+    bench.change(&server);
+    let parts = ExportOptions {
+        types: vec!["Patient".into()],
+        ..query(Query { elements: vec!["gender".into()], ..Query::default() })
+    };
+    export(&server, &lake, &parts).await.unwrap();
+    assert_eq!(contents(&lake).await["Patient"], before["Patient"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_in_some_tables_is_finished_and_not_given_up() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    // The lake's own table cannot be written: the run ends after those of the types.
+    let blocked = bench.path("lake/tables/_exports");
+    std::fs::create_dir_all(blocked.parent().unwrap()).unwrap();
+    std::fs::write(&blocked, "").unwrap();
+    export(&server, &lake, &part()).await.unwrap_err();
+    std::fs::remove_file(&blocked).unwrap();
+    let level = fhir_bulk_client::Level::System;
+    let cancelled = pipeline::cancel(&lake, &client(&server), &level, &Unwatched).await;
+    assert!(matches!(cancelled, Err(Error::Refused(_))), "{cancelled:?}");
+    // Another pipeline that brings the same shows what the unfinished one has written.
+    crate::fixture::ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
+    assert_eq!(one(&lake, "SELECT count(*) FROM Patient").await, "17");
+    assert!(export(&server, &lake, &part()).await.unwrap().resumed);
 }

@@ -1,6 +1,6 @@
 //! Resources that are not valid: what becomes of them, and what is known of them afterwards.
 
-use fhir_arrow::{Allowances, ValidationLevel};
+use fhir_arrow::ValidationLevel;
 use fhirlake::Error;
 use fhirlake::lake::stage::{Judging, OnInvalid};
 use fhirlake::pipeline::progress::Unwatched;
@@ -82,7 +82,7 @@ async fn a_run_can_be_refused_for_one_that_is_not_valid_and_goes_on_when_it_may(
     let bench = Bench::new();
     let refused = load(&bench, judged(ValidationLevel::Full, OnInvalid::Fail)).await.unwrap_err();
     let text = refused.to_string();
-    assert!(matches!(refused, Error::Refused(_)) && text.starts_with("2 resources are not valid"), "{text}");
+    assert!(matches!(refused, Error::Invalid(_)) && text.starts_with("2 resources are not valid"), "{text}");
     assert!(text.contains("line 2") && text.contains("Patient.birthDate"), "{text}");
     load(&bench, judged(ValidationLevel::Structure, OnInvalid::Quarantine)).await.unwrap();
     assert_eq!(ids(&bench, "Patient").await, "code unknown valid");
@@ -93,7 +93,7 @@ async fn a_quarantined_line_becomes_a_row_by_an_allowance_or_another_level() {
     for judging in [
         judged(ValidationLevel::None, OnInvalid::Quarantine),
         Judging {
-            allowances: Allowances::from_iter([("primitive-format", "Patient.birthDate")]),
+            allow: vec![("primitive-format".into(), "Patient.birthDate".into())],
             ..Judging::default()
         },
     ] {
@@ -101,9 +101,91 @@ async fn a_quarantined_line_becomes_a_row_by_an_allowance_or_another_level() {
         load(&bench, Judging::default()).await.unwrap();
         let settings = Settings { judging, ..Settings::default() };
         let options = ReplayOptions { runs: Vec::new(), types: Vec::new(), settings };
-        let report = pipeline::replay(&bench.lake("lake"), &options, &Unwatched).await.unwrap();
+        let report = pipeline::replay(&bench.lake("lake"), &options, &Unwatched).await.unwrap().remove(0);
         assert_eq!((report.is_clean(), report.run.counts[0].inserted), (true, 1));
         assert_eq!(ids(&bench, "_quarantine").await, "");
         assert_eq!(ids(&bench, "Patient").await, "code date unknown valid");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_continued_judges_as_it_began() {
+    let bench = Bench::new();
+    let blocked = bench.path("lake/tables/_findings");
+    std::fs::create_dir_all(blocked.parent().unwrap()).unwrap();
+    std::fs::write(&blocked, "").unwrap();
+    load(&bench, Judging::default()).await.unwrap_err();
+    std::fs::remove_file(&blocked).unwrap();
+    load(&bench, Judging::nothing()).await.unwrap();
+    assert_eq!(ids(&bench, "Patient").await, "code unknown valid");
+    assert_eq!(ids(&bench, "_quarantine").await, "date");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_refused_and_mended_is_loaded() {
+    let bench = Bench::new();
+    let strict = judged(ValidationLevel::Structure, OnInvalid::Fail);
+    load(&bench, strict.clone()).await.unwrap_err();
+    let folder = write_lines(&bench.path("mended"), "Patient.ndjson", &[LINES[0]]);
+    let settings = Settings { judging: strict, ..Settings::default() };
+    let options = IngestOptions { paths: vec![folder], settings, ..IngestOptions::default() };
+    ingest_with(&bench.lake("lake"), options).await.unwrap();
+    assert_eq!(ids(&bench, "Patient").await, "valid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_valid_does_not_hold_the_watermark() {
+    let bench = Bench::new();
+    let folder = bench.path("in");
+    std::fs::create_dir_all(&folder).unwrap();
+    // The last line has no end, as from many servers.
+    std::fs::write(folder.join("Patient.ndjson"), LINES[1]).unwrap();
+    let manifest = r#"{"transactionTime":"2026-05-01T00:00:00Z","request":"https://h/$export","requiresAccessToken":false,"output":[],"error":[]}"#;
+    std::fs::write(folder.join("manifest.json"), manifest).unwrap();
+    let options = IngestOptions { paths: vec![folder], ..IngestOptions::default() };
+    let report = ingest_with(&bench.lake("lake"), options).await.unwrap();
+    assert_eq!(report.run.watermarks.len(), 1, "{:?}", report.warnings);
+    assert_eq!(ids(&bench, "_quarantine").await, "date");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_is_interrupted_finishes_what_it_began() {
+    let bench = Bench::new();
+    load(&bench, judged(ValidationLevel::Full, OnInvalid::Quarantine)).await.unwrap();
+    let lake = bench.lake("lake");
+    let replay = async |level| {
+        let settings = Settings { judging: judged(level, OnInvalid::Quarantine), ..Settings::default() };
+        let options = ReplayOptions { runs: Vec::new(), types: Vec::new(), settings };
+        pipeline::replay(&lake, &options, &Unwatched).await
+    };
+    let version = bench.path(&format!("lake/tables/_quarantine/_delta_log/{:020}.json", 2));
+    std::fs::create_dir_all(&version).unwrap();
+    replay(ValidationLevel::Structure).await.unwrap_err();
+    std::fs::remove_dir_all(&version).unwrap();
+    // With another level now: what was begun is finished as it was begun, and then what is asked for.
+    let reports = replay(ValidationLevel::None).await.unwrap();
+    assert_eq!((reports.len(), reports[0].resumed), (2, true));
+    assert_eq!(ids(&bench, "_quarantine").await, "");
+    assert_eq!(ids(&bench, "Patient").await, "code date unknown valid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_whose_time_in_quarantine_is_over_is_no_row_after_a_rebuild() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    load(&bench, Judging::default()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let more = write_lines(&bench.path("more"), "Device.ndjson", &[r#"{"resourceType":"Device","id":"d"}"#]);
+    let settings =
+        Settings { quarantine_retention: Some(std::time::Duration::from_secs(1)), ..Settings::default() };
+    let options = IngestOptions { paths: vec![more], settings, ..IngestOptions::default() };
+    ingest_with(&lake, options).await.unwrap();
+    assert_eq!(ids(&bench, "_quarantine").await, "");
+    let options = pipeline::RebuildOptions {
+        types: Vec::new(),
+        tables: Default::default(),
+        settings: Settings::default(),
+    };
+    pipeline::rebuild(&lake, &options, &Unwatched).await.unwrap();
+    assert_eq!(ids(&bench, "Patient").await, "code unknown valid");
 }

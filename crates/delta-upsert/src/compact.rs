@@ -9,7 +9,7 @@ use crate::caller::Context;
 use crate::copy::{Source, copy};
 use crate::data_file::NewFile;
 use crate::table::{DataFile, Table};
-use crate::{Result, RoaringBitmap, vector};
+use crate::{Error, Result, RoaringBitmap, vector};
 
 /// What is worth being written again.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,6 +65,15 @@ pub async fn compact(
         }
         let sources: Vec<Source<'_>> = group.iter().copied().zip(&removed).collect();
         let copied = copy(context, indexed, table, &sources).await?;
+        let (live, kept) =
+            (group.iter().map(|file| file.live()).sum::<u64>(), copied.as_ref().map_or(0, |copy| copy.rows));
+        if live != kept {
+            table.discard(&copies).await;
+            return Err(Error::Unreconciled(format!(
+                "table {}: files with {live} rows would become one with {kept}; nothing was committed",
+                table.name()
+            )));
+        }
         done.before += group.len() as u64;
         done.folded += removed.iter().map(RoaringBitmap::len).sum::<u64>();
         actions.extend(group.iter().filter_map(|file| file.moved_away()));
@@ -92,7 +101,9 @@ fn groups(files: &[DataFile], policy: Policy) -> Vec<Vec<&DataFile>> {
     let masked = |file: &DataFile| file.removed > 0 && file.removed as f64 > policy.masked * file.rows as f64;
     let small = |file: &DataFile| size(file) < policy.target / 2;
     // In the order of their names, so that what a run has written together stays together.
-    let mut candidates: Vec<&DataFile> = files.iter().filter(|file| masked(file) || small(file)).collect();
+    // Of a file whose log entry has no count nobody knows what must be kept.
+    let counted = files.iter().filter(|file| file.rows > 0);
+    let mut candidates: Vec<&DataFile> = counted.filter(|file| masked(file) || small(file)).collect();
     candidates.sort_by(|a, b| a.path.cmp(&b.path));
     let mut groups: Vec<Vec<&DataFile>> = Vec::new();
     let (mut open, mut bytes, mut rows) = (Vec::new(), 0, 0);

@@ -103,7 +103,7 @@ pub use export::{
 };
 pub use group::{Group, GroupMember};
 pub use http::redact;
-pub use log::ExportLog;
+pub use log::{ExportLog, shown_parameters};
 pub use ndjson::{FileFacts, Tally};
 pub use server::Quirks;
 /// The type of all URLs here.

@@ -69,11 +69,8 @@ impl<W: Write> ExportLog<W> {
         capability: Option<&Capability>,
         outcome: Result<&KickOff, &Error>,
     ) -> std::io::Result<()> {
-        let parameters: Map<String, Value> = url
-            .query_pairs()
-            .filter(|(name, _)| name != "patient")
-            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-            .collect();
+        let parameters: Map<String, Value> =
+            shown_parameters(url).into_iter().map(|(name, value)| (name, Value::String(value))).collect();
         let mut bare = url.clone();
         bare.set_query(None);
         let error = outcome.err();
@@ -192,6 +189,42 @@ impl<W: Write> ExportLog<W> {
         });
         self.event("export_complete", detail)
     }
+}
+
+/// The parameters of a kick-off as they may be shown: those whose values say nothing of a patient, and hold no key, as they
+/// are; of searches the names of their parameters; of all others their own names.
+pub fn shown_parameters(url: &Url) -> Vec<(String, String)> {
+    const PLAIN: [&str; 8] = [
+        "_type",
+        "_since",
+        "_until",
+        "_elements",
+        "_outputFormat",
+        "includeAssociatedData",
+        "organizeOutputBy",
+        "allowPartialManifests",
+    ];
+    let shown = |name: &str, value: &str| match name {
+        name if PLAIN.contains(&name) => value.to_owned(),
+        "_typeFilter" => names_of_searches(value),
+        _ => "…".to_owned(),
+    };
+    url.query_pairs().map(|(name, value)| (name.clone().into_owned(), shown(&name, &value))).collect()
+}
+
+/// `Patient?identifier=…&family=…` of a search, or of several.
+fn names_of_searches(searches: &str) -> String {
+    let names = |search: &str| {
+        let (of, query) = search.split_once('?').unwrap_or((search, ""));
+        let names: Vec<String> = query
+            .split('&')
+            .map(|pair| format!("{}=…", pair.split('=').next().unwrap_or_default()))
+            .collect();
+        format!("{of}?{}", names.join("&"))
+    };
+    // A comma may part searches, or values of one.
+    let (first, more) = searches.split_once(",").map_or((searches, false), |(first, _)| (first, true));
+    names(first) + if more { ",…" } else { "" }
 }
 
 fn shown(url: &str) -> String {

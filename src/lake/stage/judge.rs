@@ -2,11 +2,12 @@
 //!
 //! One invariant: how a resource is judged never changes its row, only whether it becomes one.
 
-use fhir_arrow::{Allowances, Finding, Findings, LineError, Resource, ValidationLevel, Validator};
+use fhir_arrow::{Finding, Findings, LineError, Resource, ValidationLevel, Validator};
 use fhir_definitions::Definitions;
+use serde::{Deserialize, Serialize};
 
 /// What becomes of a resource that is not valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
 pub enum OnInvalid {
     /// Its line goes to the quarantine.
     #[default]
@@ -18,14 +19,39 @@ pub enum OnInvalid {
 }
 
 /// How resources are judged.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judging {
     /// How much is looked at.
+    #[serde(with = "level")]
     pub level: ValidationLevel,
     /// What becomes of those that are not valid.
     pub on_invalid: OnInvalid,
-    /// What is tolerated.
-    pub allowances: Allowances,
+    /// What is tolerated, each as its kind and its path.
+    pub allow: Vec<(String, String)>,
+}
+
+/// A level by its name.
+mod level {
+    use fhir_arrow::ValidationLevel;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(level: &ValidationLevel, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = match level {
+            ValidationLevel::None => "none",
+            ValidationLevel::Structure => "structure",
+            ValidationLevel::Full => "full",
+        };
+        name.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ValidationLevel, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "none" => Ok(ValidationLevel::None),
+            "structure" => Ok(ValidationLevel::Structure),
+            "full" => Ok(ValidationLevel::Full),
+            _ => Err(serde::de::Error::custom("it is no level of validation")),
+        }
+    }
 }
 
 impl Judging {
@@ -55,8 +81,8 @@ pub enum Verdict {
 impl Judge {
     /// A judge.
     pub fn new(definitions: &'static Definitions, judging: &Judging) -> Self {
-        let validator =
-            Validator::new(definitions, judging.level).with_allowances(judging.allowances.clone());
+        let validator = Validator::new(definitions, judging.level)
+            .with_allowances(judging.allow.iter().map(|(kind, path)| (kind, path)).collect());
         Self { validator, on_invalid: judging.on_invalid }
     }
 

@@ -40,6 +40,8 @@ pub struct StageFile {
     pub resource_type: Option<String>,
     /// The type that its name says: what a line is counted under that says none.
     pub hint: Option<String>,
+    /// Whether its resources are parts, whether or not they say so.
+    pub parts: bool,
     /// `_since` of the request that brought it.
     pub since: Option<Instant>,
     /// What its rows have in common.
@@ -234,7 +236,7 @@ impl Stager {
             return Ok(Some(Refused { error, known: None }));
         }
         self.staged.tally.resource(&header, of.since);
-        let name = table_name(&header.resource_type, header.subsetted);
+        let name = table_name(&header.resource_type, header.subsetted || of.parts);
         if staging.only.as_ref().is_some_and(|only| !only.contains(&name)) {
             return Ok(None);
         }

@@ -22,6 +22,8 @@ pub struct Tally {
     pub refused: BTreeMap<String, u64>,
     /// Raw file → refused lines.
     pub refused_of_file: BTreeMap<u32, u64>,
+    /// Raw file → refused lines that are no resource of any kind.
+    pub unreadable_of_file: BTreeMap<u32, u64>,
     /// Raw file → the end of its last refused line that is no well-formed JSON.
     pub broken_until: BTreeMap<u32, u64>,
     /// The patients that came.
@@ -91,7 +93,10 @@ impl Tally {
         }
         *self.refused.entry(resource_type.to_owned()).or_default() += 1;
         *self.refused_of_file.entry(file).or_default() += 1;
-        if error.code == IssueCode::Structure {
+        if !counted {
+            *self.unreadable_of_file.entry(file).or_default() += 1;
+        }
+        if error.code == IssueCode::Structure && !counted {
             let end = line.offset + line.bytes.len() as u64;
             let until = self.broken_until.entry(file).or_default();
             *until = end.max(*until);
@@ -108,6 +113,7 @@ impl Tally {
         add(&mut self.lines, other.lines);
         add(&mut self.refused, other.refused);
         add(&mut self.refused_of_file, other.refused_of_file);
+        add(&mut self.unreadable_of_file, other.unreadable_of_file);
         for (file, until) in other.broken_until {
             let ours = self.broken_until.entry(file).or_default();
             *ours = until.max(*ours);

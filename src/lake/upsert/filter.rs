@@ -21,6 +21,7 @@ use crate::raw::Block;
 pub struct Filter {
     tables: HashMap<String, Vec<Known>>,
     done: BTreeSet<String>,
+    versions: BTreeMap<String, u64>,
 }
 
 /// A data file whose rows may be met.
@@ -37,6 +38,10 @@ struct Known {
 pub struct Looked {
     /// Table → the keys of its lines: `file` is the raw file, `row` the line's number.
     pub keys: BTreeMap<String, Vec<Key>>,
+    /// The patients among them.
+    pub patients: BTreeSet<String>,
+    /// The numbers of lines that are older than the `_since` that was sent.
+    pub before_since: RoaringBitmap,
 }
 
 /// Table → data file → rows. It has the files that the tables had when the lines were looked at.
@@ -49,6 +54,10 @@ pub struct Dropped {
     pub lines: HashMap<u32, RoaringBitmap>,
     /// Resource type → how many.
     pub counts: BTreeMap<String, u64>,
+    /// The patients that came, dropped or not.
+    pub patients: BTreeSet<String>,
+    /// Raw file → lines that are older than the `_since` that was sent, dropped or not.
+    pub before_since: HashMap<u32, RoaringBitmap>,
     /// The rows of the tables whose resources came, in whatever version.
     pub present: Present,
 }
@@ -59,6 +68,7 @@ impl Filter {
         let mut filter = Self::default();
         for name in names {
             let Some(table) = table::open(&context.lake.root, &name).await? else { continue };
+            filter.versions.insert(name.clone(), table.version());
             if table.done_by(&context.run).await? {
                 filter.done.insert(name);
                 continue;
@@ -95,6 +105,11 @@ impl Filter {
         &self.done
     }
 
+    /// The versions of the tables that are there.
+    pub fn versions(&self) -> &BTreeMap<String, u64> {
+        &self.versions
+    }
+
     /// Whether no line can be dropped.
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty()
@@ -109,13 +124,20 @@ impl Filter {
             let is_expected = of.resource_type.as_ref().is_none_or(|wanted| *wanted == header.resource_type);
             let (Ok(row), true) = (u32::try_from(line.number), is_expected) else { continue };
             let version = keys::version(header.last_updated, of.origin.transaction_time);
+            if header.resource_type == "Patient" {
+                looked.patients.insert(header.id.to_string());
+            }
+            if of.since.zip(header.last_updated).is_some_and(|(since, updated)| updated < since) {
+                looked.before_since.insert(row);
+            }
             let id = IdHash::of(&header.id);
             let key = Key { id, version, place: 0, row_hash: row_hash(line.bytes), file, row };
-            if let Some(name) = self.table(&header, header.subsetted) {
+            let subsetted = header.subsetted || of.parts;
+            if let Some(name) = self.table(&header, subsetted) {
                 looked.keys.entry(name).or_default().push(key);
             }
             // A resource that comes in parts is there all the same.
-            if let Some(name) = self.table(&header, false).filter(|_| header.subsetted) {
+            if let Some(name) = self.table(&header, false).filter(|_| subsetted) {
                 looked.keys.entry(name).or_default().push(Key { file: Key::TOMBSTONE, ..key });
             }
         }
@@ -163,6 +185,11 @@ impl Filter {
 impl Dropped {
     /// Counts the dropped lines as lines that came.
     pub fn tally(&self, tally: &mut Tally) {
+        tally.patients.extend(self.patients.iter().cloned());
+        for (file, lines) in &self.before_since {
+            // Those that are staged are counted there.
+            tally.before_since += self.lines.get(file).map_or(0, |dropped| dropped.intersection_len(lines));
+        }
         for (resource_type, count) in &self.counts {
             *tally.lines.entry(resource_type.clone()).or_default() += count;
         }
