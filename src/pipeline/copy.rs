@@ -75,25 +75,22 @@ pub async fn copy(
 async fn loaded(lake: &Lake) -> Result<HashSet<String>> {
     let refused: HashSet<String> =
         own::rows::<RefusedFile>(&lake.root).await?.into_iter().map(|row| row.raw_file).collect();
-    let removed_since = runs_before_removals(lake).await?;
+    let standing = standing_runs(lake).await?;
     let files = own::rows::<FileRow>(&lake.root).await?;
     let taken = files
         .into_iter()
-        .filter(|file| file.section == Section::Output.name() && !removed_since.contains(&file.export_id));
+        .filter(|file| file.section == Section::Output.name() && standing.contains(&file.export_id));
     Ok(taken.filter(|file| !refused.contains(&file.path)).map(|file| file.sha256).collect())
 }
 
-/// The runs after which a snapshot has removed something: what they brought may be gone.
-async fn runs_before_removals(lake: &Lake) -> Result<HashSet<String>> {
-    let removals: HashSet<String> = own::rows::<DeletionRow>(&lake.root)
-        .await?
-        .into_iter()
-        .filter(|row| row.cause == ABSENT)
-        .map(|row| row.export_id)
-        .collect();
+/// The runs whose files are in the tables: they are finished, and no snapshot since has removed anything.
+async fn standing_runs(lake: &Lake) -> Result<HashSet<String>> {
+    let deletions = own::rows::<DeletionRow>(&lake.root).await?.into_iter();
+    let removals: HashSet<String> =
+        deletions.filter(|row| row.cause == ABSENT).map(|row| row.export_id).collect();
     let exports = Exports::read(&lake.root).await?.0;
-    let last = exports.iter().rposition(|row| removals.contains(&row.export_id)).unwrap_or(0);
-    Ok(exports.into_iter().take(last).map(|row| row.export_id).collect())
+    let first = exports.iter().rposition(|row| removals.contains(&row.export_id)).unwrap_or(0);
+    Ok(exports.into_iter().skip(first).map(|row| row.export_id).collect())
 }
 
 /// The type in a raw file's name: the file's own name says it, or else its first line.

@@ -333,12 +333,14 @@ async fn a_run_that_is_in_some_tables_is_finished_and_not_given_up() {
     let bench = Bench::new();
     let server = bench.server().await;
     let lake = bench.lake("lake");
-    // The lake's own table cannot be written: the run ends after those of the types.
-    let blocked = bench.path("lake/tables/_exports");
-    std::fs::create_dir_all(blocked.parent().unwrap()).unwrap();
-    std::fs::write(&blocked, "").unwrap();
+    let first =
+        write_lines(&bench.path("first"), "Device.ndjson", &[r#"{"resourceType":"Device","id":"d"}"#]);
+    crate::fixture::ingest(&lake, &[first]).await.unwrap();
+    // The run's last commit cannot be made: it ends after those of the types' tables.
+    let blocked = bench.path("lake/tables/_exports/_delta_log/00000000000000000002.json");
+    std::fs::create_dir_all(&blocked).unwrap();
     export(&server, &lake, &part()).await.unwrap_err();
-    std::fs::remove_file(&blocked).unwrap();
+    std::fs::remove_dir_all(&blocked).unwrap();
     let level = fhir_bulk_client::Level::System;
     let cancelled = pipeline::cancel(&lake, &client(&server), &level, &Unwatched).await;
     assert!(matches!(cancelled, Err(Error::Refused(_))), "{cancelled:?}");

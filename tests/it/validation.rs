@@ -116,9 +116,12 @@ async fn a_run_that_is_continued_judges_as_it_began() {
     std::fs::write(&blocked, "").unwrap();
     load(&bench, Judging::default()).await.unwrap_err();
     std::fs::remove_file(&blocked).unwrap();
+    // It is finished first, as it was begun; then the file, of which a line was refused, is read as it is asked for now.
     load(&bench, Judging::nothing()).await.unwrap();
-    assert_eq!(ids(&bench, "Patient").await, "code unknown valid");
     assert_eq!(ids(&bench, "_quarantine").await, "date");
+    assert_eq!(ids(&bench, "Patient").await, "code date unknown valid");
+    let counts = "SELECT seq, counts[1]['inserted'], counts[1]['quarantined'] FROM _exports ORDER BY seq";
+    assert_eq!(ask(&bench.lake("lake"), counts).await.unwrap(), [["1", "3", "1"], ["2", "1", "0"]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
