@@ -56,7 +56,7 @@ pub fn pipeline_of(level: &Level) -> String {
     }
 }
 
-/// The value of [`Scope::since`] for a full run.
+/// The value of `Scope::since` for a full run.
 pub const FULL: &str = "full";
 
 /// The kick-off of a scope whose start the user has chosen.
