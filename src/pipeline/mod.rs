@@ -5,6 +5,7 @@
 //! command after a kill at any instant, and gives the same tables.
 
 mod applied;
+mod asked;
 mod copy;
 pub mod deletions;
 pub mod expiry;
@@ -21,6 +22,7 @@ pub mod outcomes;
 pub mod plan;
 pub mod progress;
 pub mod rebuild;
+mod receive;
 mod reconcile;
 mod removals;
 pub mod replay;
