@@ -166,10 +166,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Warnings of the libraries, or what `FHIRLAKE_LOG` asks for.
+/// Errors of the libraries and our own warnings, or what `FHIRLAKE_LOG` asks for. The Delta library calls a commit that another
+/// one preceded an error; all that is one comes back to us.
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("FHIRLAKE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,fhirlake=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,deltalake_core=off,fhirlake=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

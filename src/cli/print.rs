@@ -19,7 +19,19 @@ pub fn note(text: &str) {
 
 /// An error and its causes, on stderr, in one line.
 pub fn error(error: &anyhow::Error) {
-    eprintln!("fhirlake: {error:#}");
+    eprintln!("fhirlake: {}", causes(error));
+}
+
+/// What went wrong, and why, as far as that is not said already: many errors say their causes themselves.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &cause;
+        }
+    }
+    text
 }
 
 /// A table of text for people: columns of the second and later fields are aligned to the right where they are numbers.
@@ -50,6 +62,13 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = std::io::Error::other("disk full");
+        let error = anyhow::Error::new(crate::Error::Output(cause)).context("cannot go on");
+        assert_eq!(causes(&error), "cannot go on: the answer cannot be written: disk full");
+    }
 
     #[test]
     fn numbers_are_aligned_to_the_right() {
