@@ -160,11 +160,14 @@ async fn load_or_give_up(
 }
 
 async fn refuse_errors(lake: &Lake, input: &Input, on_server_error: OnServerError) -> Result<()> {
+    if on_server_error == OnServerError::Continue {
+        return Ok(());
+    }
     let mut outcomes = Outcomes::new(lake.definitions(), "");
     for file in input.files.iter().filter(|file| file.section == Section::Error) {
         outcomes.read(&lake.root, file).await?;
     }
-    if on_server_error == OnServerError::Continue || outcomes.errors() == 0 {
+    if outcomes.errors() == 0 {
         return Ok(());
     }
     Err(Error::Invalid(format!(

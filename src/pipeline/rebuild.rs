@@ -7,14 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
-use delta_upsert::data_file::FileNames;
+use delta_upsert::RoaringBitmap;
 use delta_upsert::upsert::Change;
-use delta_upsert::{RoaringBitmap, Workers};
 use fhir_arrow::parse_instant;
 
 use super::expiry::{self, Place};
 use super::input::Input;
-use super::load::signed;
+use super::load::{context, signed};
 use super::plan::Plan;
 use super::progress::{Observer, Step};
 use super::report::Report;
@@ -65,16 +64,7 @@ pub async fn rebuild(location: &str, options: &RebuildOptions, observer: &dyn Ob
     lake.identity.check_tables()?;
     let run = begin(&lake, &exports, options).await?;
     let (files, input) = raw_files(&lake, &exports).await?;
-    let context = Context {
-        lake: lake.clone(),
-        run: run.stamp(),
-        names: FileNames::new(&run.stamp()),
-        newly_deleted: Arc::default(),
-        transaction_times: Arc::new(exports.transaction_times()),
-        notes: run.folder(),
-        workers: Workers::new(options.settings.workers()),
-        chunk: options.settings.key_chunk(),
-    };
+    let context = context(&lake, &run, &options.settings).await?;
     let mut staging =
         Staging::new(&lake, run.stamp(), files, options.settings.stage_limits(), &Judging::nothing());
     staging.only = Some(names.clone());
