@@ -2,6 +2,7 @@
 //!
 //! Data go to stdout, everything else to stderr.
 
+mod changes;
 mod check;
 mod configured;
 mod demo;
@@ -57,7 +58,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// The file with settings [default: fhirlake.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE", env = "FHIRLAKE_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "FHIRLAKE_CONFIG", display_order = 1000)]
     config: Option<PathBuf>,
 }
 
@@ -71,6 +72,7 @@ enum Command {
     Ingest(ingest::Ingest),
     Query(query::Query),
     Quarantine(quarantine::Quarantine),
+    Changes(changes::Changes),
     Views(views::Views),
     Raw(raw::Raw),
     Maintain(maintain::Maintain),
@@ -132,6 +134,7 @@ async fn run(command: Command, config: &Config) -> anyhow::Result<Done> {
         Command::Ingest(command) => command.run(config).await,
         Command::Query(command) => command.run().await,
         Command::Quarantine(command) => command.run(config).await,
+        Command::Changes(command) => command.run(config).await,
         Command::Views(command) => command.run().await,
         Command::Raw(command) => command.run().await,
         Command::Maintain(command) => command.run(config).await,

@@ -30,15 +30,22 @@ pub struct Query {
     lake: LakeOption,
     /// The statement
     sql: String,
+    #[command(flatten)]
+    answer: AnswerOptions,
+    /// The newest version of every table, also where the run that made it is not finished
+    #[arg(long, env = "FHIRLAKE_LATEST", value_parser = FalseyValueParser::new())]
+    latest: bool,
+}
+
+/// How an answer is written, and where to.
+#[derive(Debug, Args)]
+pub struct AnswerOptions {
     /// How the answer is written
     #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
     format: Format,
     /// The file that the answer goes to [default: stdout]
     #[arg(short, long, value_name = "FILE", env = "FHIRLAKE_OUTPUT")]
     output: Option<PathBuf>,
-    /// The newest version of every table, also where the run that made it is not finished
-    #[arg(long, env = "FHIRLAKE_LATEST", value_parser = FalseyValueParser::new())]
-    latest: bool,
 }
 
 impl Query {
@@ -46,7 +53,13 @@ impl Query {
     pub async fn run(self) -> anyhow::Result<Done> {
         let lake = Lake::open(&self.lake.lake).await?;
         let session = Session::open(&lake, if self.latest { Pin::Latest } else { Pin::LastRun }).await?;
-        let answer = session.run(&self.sql).await?;
+        self.answer.write(session.run(&self.sql).await?).await
+    }
+}
+
+impl AnswerOptions {
+    /// Writes an answer.
+    pub async fn write(&self, answer: SendableRecordBatchStream) -> anyhow::Result<Done> {
         let written = match &self.output {
             Some(path) => to_file(path, self.format, answer).await?,
             None => {

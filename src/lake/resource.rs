@@ -19,6 +19,30 @@ const PARTIAL: &str = "_partial/";
 /// The elements by which a type's rows belong to a patient: the first that a type has gets statistics.
 const SUBJECTS: [&str; 3] = ["subject", "patient", "beneficiary"];
 
+/// The elements that say when what a resource tells of was: those that a type has get statistics, as far as there is room.
+const DATES: [&str; 17] = [
+    "effectiveDateTime",
+    "effectivePeriod.start",
+    "period.start",
+    "period.end",
+    "onsetDateTime",
+    "performedDateTime",
+    "performedPeriod.start",
+    "occurrenceDateTime",
+    "occurrencePeriod.start",
+    "authoredOn",
+    "recordedDate",
+    "issued",
+    "billablePeriod.start",
+    "created",
+    "date",
+    "started",
+    "birthDate",
+];
+
+/// How many columns have statistics: each is in the log's entry of every file.
+const INDEXED: usize = 8;
+
 /// The columns of a resource type's table.
 #[derive(Debug, Clone)]
 pub struct ResourceTable {
@@ -28,7 +52,8 @@ pub struct ResourceTable {
     pub elements: Arc<TableSchema>,
     /// All columns: the elements', then lineage.
     pub columns: SchemaRef,
-    /// The leaves with statistics in the log: id, `meta.lastUpdated`, the patient's id. Never anything else of a patient.
+    /// The leaves with statistics in the log: id, `meta.lastUpdated`, the patient's id, the main dates. Never anything else of
+    /// a patient.
     pub indexed: Arc<Vec<String>>,
 }
 
@@ -52,6 +77,8 @@ impl ResourceTable {
         let subject =
             SUBJECTS.iter().find(|subject| elements.arrow().field_with_name(subject).is_ok_and(is_struct));
         indexed.extend(subject.map(|subject| format!("{subject}.__reference_id")));
+        let dates = DATES.iter().filter_map(|date| first_moment(&elements.arrow(), date));
+        indexed.extend(dates.take(INDEXED - 3));
         Ok(Self {
             name: name.to_owned(),
             elements: Arc::new(elements),
@@ -59,6 +86,21 @@ impl ResourceTable {
             indexed: Arc::new(indexed),
         })
     }
+}
+
+/// The column of a date's first moment, where a type has that date.
+fn first_moment(elements: &Schema, date: &str) -> Option<String> {
+    let (parent, name) = date.rsplit_once('.').map_or((None, date), |(parent, name)| (Some(parent), name));
+    let annotation = format!("__{name}_start");
+    let fields = match parent {
+        None => elements.fields(),
+        Some(parent) => match elements.field_with_name(parent).ok()?.data_type() {
+            DataType::Struct(fields) => fields,
+            _ => return None,
+        },
+    };
+    fields.find(&annotation)?;
+    Some(parent.map_or_else(|| annotation.clone(), |parent| format!("{parent}.{annotation}")))
 }
 
 fn is_struct(field: &Field) -> bool {
@@ -129,5 +171,32 @@ impl Lineage {
         let (fields, columns): (Vec<_>, Vec<_>) =
             elements.filter(|(_, array)| holds_values(array)).chain(lineage).unzip();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::arrow("(staging)"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir_definitions::FhirVersion;
+
+    use super::*;
+
+    fn indexed(name: &str) -> String {
+        ResourceTable::new(Definitions::of(FhirVersion::R4), name, &[]).unwrap().indexed.join(" ")
+    }
+
+    #[test]
+    fn statistics_are_of_ids_and_of_the_main_dates() {
+        assert_eq!(
+            indexed("Observation"),
+            "id meta.lastUpdated subject.__reference_id __effectiveDateTime_start effectivePeriod.__start_start __issued_start"
+        );
+        assert_eq!(indexed("Patient"), "id meta.lastUpdated __birthDate_start");
+        assert_eq!(
+            indexed("Encounter"),
+            "id meta.lastUpdated subject.__reference_id period.__start_start period.__end_start"
+        );
+        for name in Definitions::of(FhirVersion::R4).resource_types() {
+            assert!(indexed(name).split(' ').count() <= INDEXED, "{name}");
+        }
     }
 }

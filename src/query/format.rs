@@ -1,4 +1,4 @@
-//! Answers as bytes: a table for people, CSV, JSON, NDJSON for programs.
+//! Answers as bytes: a table for people; CSV, JSON, NDJSON, Parquet and Arrow for programs.
 //!
 //! One invariant: answers stream, and the parts of a format that frame them (a header, brackets) are written once, for no
 //! rows too. Only the table for people is collected, since its columns must be as wide as their widest value.
@@ -8,11 +8,15 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
 use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, WriterBuilder as JsonWriterBuilder};
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 
 use super::session::failed;
 use crate::error::{Error, Result};
@@ -28,6 +32,10 @@ pub enum Format {
     Json,
     /// An object on each line.
     Ndjson,
+    /// A Parquet file, compressed with zstd.
+    Parquet,
+    /// A stream of Arrow's IPC format.
+    Arrow,
 }
 
 /// Rows that a table for people shows: more belong into a file.
@@ -98,17 +106,41 @@ async fn write_to(
         Format::Json => json::<JsonArray>(answer, to).await,
         Format::Ndjson => json::<LineDelimited>(answer, to).await,
         Format::Csv => {
-            let mut rows = 0;
             let empty = RecordBatch::new_empty(answer.schema());
             let mut writer = WriterBuilder::new().with_header(true).build(to);
             writer.write(&empty).map_err(in_answer)?;
-            while let Some(batch) = next(&mut answer).await? {
-                rows += batch.num_rows();
-                writer.write(&batch).map_err(in_answer)?;
-            }
-            Ok(Written { rows, truncated: false })
+            each(&mut answer, |batch| writer.write(batch)).await
+        }
+        Format::Parquet => {
+            let properties =
+                WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
+            let (schema, properties) = (answer.schema(), properties.build());
+            let mut writer =
+                ArrowWriter::try_new(to, schema, Some(properties)).map_err(|e| in_answer(e.into()))?;
+            let written = each(&mut answer, |batch| Ok(writer.write(batch)?)).await?;
+            writer.close().map_err(|e| in_answer(e.into()))?;
+            Ok(written)
+        }
+        Format::Arrow => {
+            let mut writer = StreamWriter::try_new(to, &answer.schema()).map_err(in_answer)?;
+            let written = each(&mut answer, |batch| writer.write(batch)).await?;
+            writer.finish().map_err(in_answer)?;
+            Ok(written)
         }
     }
+}
+
+/// Writes the batches of an answer, one after the other.
+async fn each(
+    answer: &mut SendableRecordBatchStream,
+    mut write: impl FnMut(&RecordBatch) -> std::result::Result<(), ArrowError>,
+) -> Result<Written> {
+    let mut rows = 0;
+    while let Some(batch) = next(answer).await? {
+        rows += batch.num_rows();
+        write(&batch).map_err(in_answer)?;
+    }
+    Ok(Written { rows, truncated: false })
 }
 
 async fn json<F: JsonFormat>(
@@ -122,14 +154,10 @@ async fn json<F: JsonFormat>(
             twice.name()
         )));
     }
-    let mut rows = 0;
     let mut writer = JsonWriterBuilder::new().with_explicit_nulls(true).build::<_, F>(to);
-    while let Some(batch) = next(&mut answer).await? {
-        rows += batch.num_rows();
-        writer.write(&batch).map_err(in_answer)?;
-    }
+    let written = each(&mut answer, |batch| writer.write(batch)).await?;
     writer.finish().map_err(in_answer)?;
-    Ok(Written { rows, truncated: false })
+    Ok(written)
 }
 
 async fn table(mut answer: SendableRecordBatchStream, to: &mut (dyn Write + Send)) -> Result<Written> {

@@ -1,10 +1,13 @@
 //! SQL over the lake. DataFusion's session lives here and nowhere else.
 
 pub mod catalog;
+mod changed_rows;
+pub mod changes;
 pub mod format;
 mod functions;
 pub mod lineage;
 pub mod session;
 
+pub use changes::{ChangedSince, ChangesOptions, changes};
 pub use format::{Format, Written};
 pub use session::{Pin, Session};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::execution::SendableRecordBatchStream;
 use fhir_bulk_client::{BulkClient, Level};
 use fhir_bulk_server::{BulkServer, Dataset, ServerOptions};
 use fhirlake::lake::Lake;
@@ -109,8 +110,12 @@ pub async fn ask(lake: &str, sql: &str) -> fhirlake::Result<Vec<Vec<String>>> {
 
 /// An answer of an open session, each cell as text.
 pub async fn rows(session: &Session, sql: &str) -> fhirlake::Result<Vec<Vec<String>>> {
-    let batches: Vec<_> =
-        session.run(sql).await?.try_collect().await.map_err(|e| fhirlake::Error::Query(e.to_string()))?;
+    as_text(session.run(sql).await?).await
+}
+
+/// An answer, each cell as text.
+pub async fn as_text(answer: SendableRecordBatchStream) -> fhirlake::Result<Vec<Vec<String>>> {
+    let batches: Vec<_> = answer.try_collect().await.map_err(|e| fhirlake::Error::Query(e.to_string()))?;
     let options =
         FormatOptions::default().with_null("NULL").with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.f"));
     let mut all = Vec::new();

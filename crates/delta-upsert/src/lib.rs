@@ -21,6 +21,7 @@
 
 pub mod busy;
 mod caller;
+pub mod changes;
 pub mod compact;
 mod copy;
 pub mod data_file;

@@ -1,7 +1,8 @@
 //! What a commit makes of the files: a vector for the rows that go, or the file written again without them.
 //!
-//! One invariant: the work is bounded by the rows that go. A file of which fewer go than stay gets a vector, where the table
-//! can have vectors; all others are written again.
+//! One invariant: the work is bounded by the rows that go. Where the table can have vectors, no file of it is written again:
+//! Delta's change feed is derived from vectors, and would show every row of such a file. In other tables each file of which
+//! a row goes is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub async fn apply(
         rewritten.rows_out += file.live();
         let before = resolved.removed.get(&number).cloned().unwrap_or_default();
         let all = &before | gone;
-        if table.mode() == Mode::DeletionVectors && 2 * gone.len() < file.live() {
+        if table.mode() == Mode::DeletionVectors && gone.len() < file.live() {
             masked.push((Masked::Table(file), all));
         } else {
             rewritten.copy(context, indexed, table, file, &all).await?;

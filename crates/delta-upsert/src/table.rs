@@ -150,7 +150,13 @@ impl Table {
                 ("delta.checkpointInterval", Some("10".to_owned())),
                 ("delta.dataSkippingStatsColumns", Some(indexed.join(","))),
             ])
-            .with_configuration(vectors.map(|vectors| ("delta.enableDeletionVectors", Some(vectors))))
+            // With vectors, what a commit changed is what they say. A file that is written again would need files of changes
+            // beside it.
+            .with_configuration(
+                ["delta.enableDeletionVectors", "delta.enableChangeDataFeed"]
+                    .into_iter()
+                    .filter_map(|feature| Some((feature, Some(vectors.clone()?)))),
+            )
             .await;
         match created {
             Ok(delta) => Ok(Self { place: place.clone(), delta }),

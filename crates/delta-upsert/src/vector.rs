@@ -26,9 +26,16 @@ const PREFIX: usize = 5;
 /// # Errors
 /// [`Error::Damaged`], where the vector cannot be read.
 pub async fn removed(table: &Table, file: &DataFile) -> Result<RoaringBitmap> {
-    let Some(descriptor) = file.add().and_then(|add| add.deletion_vector.clone()) else {
-        return Ok(RoaringBitmap::new());
-    };
+    rows(table, file, file.add().and_then(|add| add.deletion_vector.as_ref())).await
+}
+
+/// The rows that a vector of a data file names; none without one.
+pub(crate) async fn rows(
+    table: &Table,
+    file: &DataFile,
+    descriptor: Option<&DeletionVectorDescriptor>,
+) -> Result<RoaringBitmap> {
+    let Some(descriptor) = descriptor.cloned() else { return Ok(RoaringBitmap::new()) };
     let (engine, url) = (table.delta().log_store().engine(None), table.place().url.clone());
     let path = table.place().data_file(file.path.as_ref());
     let read = tokio::task::spawn_blocking(move || {

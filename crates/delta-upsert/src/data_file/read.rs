@@ -22,7 +22,7 @@ pub async fn read(
     table: &Table,
     file: &DataFile,
     columns: Option<&[&str]>,
-) -> Result<ParquetRecordBatchStream<impl AsyncFileReader + Unpin + 'static>> {
+) -> Result<ParquetRecordBatchStream<impl AsyncFileReader + Unpin + use<>>> {
     read_in(table, file, columns, ROWS).await
 }
 
@@ -35,7 +35,7 @@ pub async fn read_in(
     file: &DataFile,
     columns: Option<&[&str]>,
     rows: usize,
-) -> Result<ParquetRecordBatchStream<impl AsyncFileReader + Unpin + 'static>> {
+) -> Result<ParquetRecordBatchStream<impl AsyncFileReader + Unpin + use<>>> {
     let store = table.delta().log_store().object_store(None);
     let reader = StoredFile::new(store, file.path.clone(), file.size);
     let opened = async {

@@ -1,0 +1,121 @@
+//! What changed since a run, as the lake tells it, and as Delta's own change feed does.
+
+use std::collections::BTreeSet;
+
+use deltalake::arrow::array::AsArray;
+use deltalake::datafusion::physical_plan::collect;
+use deltalake::datafusion::prelude::SessionContext;
+use fhirlake::lake::identity::{Identity, UpsertMode};
+use fhirlake::lake::{Lake, table};
+use fhirlake::pipeline::progress::Unwatched;
+use fhirlake::pipeline::{self, IngestOptions, MaintainOptions, Settings};
+use fhirlake::query::{ChangedSince, ChangesOptions, Pin};
+use fhirlake::{Error, query};
+
+use crate::fixture::{Bench, as_text, expected, ingest, tables};
+
+/// `Type/id change run`, of everything that changed.
+async fn changes(lake: &str, since: ChangedSince) -> fhirlake::Result<BTreeSet<String>> {
+    let lake = Lake::open(lake).await?;
+    let options = ChangesOptions { since, until: Pin::LastRun, types: Vec::new(), memory: 64 << 20 };
+    let rows = as_text(query::changes(&lake, &options).await?).await?;
+    let count = rows.len();
+    let run = |export_id: &str| export_id.rsplit_once('-').unwrap_or_default().0.to_owned();
+    let all: BTreeSet<_> =
+        rows.iter().map(|row| format!("{}/{} {} {}", row[0], row[1], row[2], run(&row[6]))).collect();
+    assert_eq!(all.len(), count, "a resource changes once in a run");
+    Ok(all)
+}
+
+fn since(run: &str) -> ChangedSince {
+    ChangedSince::Run(run.to_owned())
+}
+
+/// What the second part of the sample does to the first.
+fn in_v2(bench: &Bench) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (name, change) in expected(bench) {
+        let each = [(change.changed, "update"), (change.added, "insert"), (change.deleted, "delete")];
+        for (ids, what) in each {
+            all.extend(ids.into_iter().map(|id| format!("{name}/{id} {what} ingest-2")));
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_told_with_the_run_that_made_them_in_both_modes() {
+    let bench = Bench::new();
+    for mode in [UpsertMode::DeletionVectors, UpsertMode::CopyOnWrite] {
+        let lake = bench.lake(&format!("{mode:?}"));
+        let identity = Identity::of_files(None, None).with_upsert(Some(mode));
+        for name in ["small-v1", "small-v2"] {
+            let options = IngestOptions { paths: vec![bench.path(name)], ..IngestOptions::default() };
+            pipeline::ingest(&lake, &identity, &options, &Unwatched).await.unwrap();
+        }
+        assert_eq!(changes(&lake, since("ingest-1")).await.unwrap(), in_v2(&bench), "{mode:?}");
+        // Files that are put together change nothing.
+        let options = MaintainOptions { fold: true, settings: Settings::default(), ..Default::default() };
+        assert!(!pipeline::maintain(&lake, &options, &Unwatched).await.unwrap().is_empty());
+        assert_eq!(changes(&lake, since("ingest-2")).await.unwrap(), BTreeSet::new());
+        assert_eq!(changes(&lake, since("ingest-1")).await.unwrap(), in_v2(&bench));
+        // The first run is made of version 1 of each table: version 0 has its columns.
+        let all = changes(&lake, ChangedSince::Version(0)).await.unwrap();
+        assert_eq!(all.iter().filter(|change| change.ends_with("insert ingest-1")).count(), 6187);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_the_lake_does_not_have_is_refused_with_those_that_it_has() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
+    let refused = changes(&lake, since("ingest-7")).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(why) if why.contains("ingest-1-")), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deltas_own_change_feed_has_the_same_changes_as_pairs() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    for name in ["small-v1", "small-v2"] {
+        ingest(&lake, &[bench.part(name)]).await.unwrap();
+    }
+    let told = changes(&lake, since("ingest-1")).await.unwrap();
+    let mut pairs = BTreeSet::new();
+    for change in &told {
+        let (resource, what) = change.split_once(' ').unwrap();
+        let sides: &[&str] = match what.split(' ').next().unwrap() {
+            "insert" => &["insert"],
+            "delete" => &["delete"],
+            _ => &["delete", "insert"],
+        };
+        pairs.extend(sides.iter().map(|side| format!("{resource} {side}")));
+    }
+    assert_eq!(feed(&lake).await, pairs);
+}
+
+/// `Type/id side` of every row of Delta's change feed after version 1 of each table.
+async fn feed(lake: &str) -> BTreeSet<String> {
+    let opened = Lake::open(lake).await.unwrap();
+    let mut all = BTreeSet::new();
+    for name in tables(lake).await {
+        let table = table::open(&opened.root, &name).await.unwrap().unwrap();
+        if table.version() < 2 {
+            continue;
+        }
+        let context = SessionContext::new();
+        let scan = table.delta().clone().scan_cdf().with_starting_version(2);
+        let plan = scan.build(&context.state(), None).await.unwrap();
+        for batch in collect(plan, context.task_ctx()).await.unwrap() {
+            let text = |column: &str| {
+                let column = batch.column_by_name(column).unwrap();
+                deltalake::arrow::compute::cast(column, &deltalake::arrow::datatypes::DataType::Utf8).unwrap()
+            };
+            let (ids, sides) = (text("id"), text("_change_type"));
+            let rows = ids.as_string::<i32>().iter().zip(sides.as_string::<i32>());
+            all.extend(rows.map(|(id, side)| format!("{name}/{} {}", id.unwrap(), side.unwrap())));
+        }
+    }
+    all
+}
