@@ -150,6 +150,7 @@ impl Export {
             since_overlap: self.what.since_overlap.unwrap_or_default(),
             query: self.what.query(),
             types: self.what.types,
+            ids_only: false,
             fhir_version: self.version.fhir_version,
             parallel: usize::from(self.parallel),
             on_server_error: self.on_server_error,

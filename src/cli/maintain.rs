@@ -2,21 +2,28 @@
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use fhir_bulk_client::Url;
 
-use super::options::{LakeOption, ReportFormat, RunOptions};
+use super::options::{LakeOption, RemovalsOption, ReportFormat, RunOptions};
 use super::progress::Shown;
-use super::{Done, print};
+use super::server::ConnectionOptions;
+use super::{Done, print, report};
 use crate::config::Config;
-use crate::pipeline::{self, MaintainOptions};
+use crate::error::Error;
+use crate::lake::identity::Identity;
+use crate::pipeline::{self, AbsencesOptions, MaintainOptions, Settings};
 use crate::raw::Encoding;
 
 const EXAMPLES: &str = "\
 Examples:
   fhirlake maintain --lake lake
   For readers without deletion vectors' sake, all masked rows leave their files:
-    fhirlake maintain --lake lake --fold";
+    fhirlake maintain --lake lake --fold
+  What is gone from a server that never reports deletions; then, with --apply, gone from the lake:
+    fhirlake maintain --lake lake --reconcile --server https://ehr.example.org/fhir";
 
-/// Puts small files together, and takes masked rows out of theirs: queries get faster, no row changes
+/// Puts small files together, and takes masked rows out of theirs: queries get faster, no row changes. Or finds what the
+/// server no longer has
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Maintain {
@@ -28,6 +35,19 @@ pub struct Maintain {
     /// Take every masked row out, not only where they are a tenth of their file
     #[arg(long, env = "FHIRLAKE_FOLD", value_parser = FalseyValueParser::new())]
     fold: bool,
+    /// Ask the server for all ids, and tell which rows it no longer has; nothing else is done
+    #[arg(long, env = "FHIRLAKE_RECONCILE", value_parser = FalseyValueParser::new(), requires = "server", conflicts_with = "fold")]
+    reconcile: bool,
+    /// With --reconcile: remove them
+    #[arg(long, env = "FHIRLAKE_APPLY", value_parser = FalseyValueParser::new(), requires = "reconcile")]
+    apply: bool,
+    #[command(flatten)]
+    removals: RemovalsOption,
+    /// With --reconcile: the lake's server, its FHIR base URL
+    #[arg(long, value_name = "URL", env = "FHIRLAKE_SERVER")]
+    server: Option<Url>,
+    #[command(flatten)]
+    connection: ConnectionOptions,
     #[command(flatten)]
     run: RunOptions,
     /// How it is reported
@@ -38,6 +58,9 @@ pub struct Maintain {
 impl Maintain {
     /// Runs the command.
     pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
+        if self.reconcile {
+            return self.compare(config).await;
+        }
         let settings = self.run.settings(Encoding::default(), config);
         let options = MaintainOptions { types: self.types, fold: self.fold, settings };
         let done = pipeline::maintain(&self.lake.lake, &options, &Shown::default()).await?;
@@ -59,4 +82,50 @@ impl Maintain {
         }
         Ok(Done::Clean)
     }
+
+    /// Compares the lake with its server.
+    async fn compare(self, config: &Config) -> anyhow::Result<Done> {
+        let server = self.server.ok_or_else(|| Error::Refused("--reconcile needs --server".to_owned()))?;
+        let settings = Settings {
+            max_removals: self.removals.max_removals,
+            ..self.run.settings(Encoding::default(), config)
+        };
+        let identity = Identity::of_server(server.clone(), None)
+            .of_client(self.connection.client_id())
+            .with_tables(&config.tables);
+        let mut client = self.connection.client(&server)?;
+        let options = AbsencesOptions { types: self.types, apply: self.apply, settings };
+        let found =
+            pipeline::absences(&self.lake.lake, &identity, &mut client, &options, &Shown::default()).await?;
+        if let Some(report) = found.report {
+            return report::show_all(&[report], self.format);
+        }
+        match self.format {
+            ReportFormat::Json => print::data(&serde_json::to_string_pretty(&found.tables)?)?,
+            ReportFormat::Table => print::data(&for_people(&found.tables))?,
+        }
+        if let Some(warning) = found.warning {
+            print::note(&warning);
+            return Ok(Done::WithIssues);
+        }
+        print::note("nothing was changed; --apply removes these rows");
+        Ok(Done::Clean)
+    }
+}
+
+fn for_people(tables: &[pipeline::Absent]) -> String {
+    let row = |table: &pipeline::Absent| {
+        let share = 100.0 * table.absent as f64 / table.rows.max(1) as f64;
+        vec![
+            table.resource_type.clone(),
+            table.rows.to_string(),
+            table.absent.to_string(),
+            format!("{share:.1}"),
+            table.examples.join(" "),
+        ]
+    };
+    print::table(
+        &["type", "rows", "gone from the server", "%", "such as"],
+        &tables.iter().map(row).collect::<Vec<_>>(),
+    )
 }

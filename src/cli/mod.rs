@@ -75,7 +75,7 @@ enum Command {
     Changes(changes::Changes),
     Views(views::Views),
     Raw(raw::Raw),
-    Maintain(maintain::Maintain),
+    Maintain(Box<maintain::Maintain>),
     Rebuild(rebuild::Rebuild),
     Status(status::Status),
     Watermark(watermark::Watermark),

@@ -19,6 +19,13 @@ pub struct ServerOptions {
     #[arg(long, value_name = "URL", env = "FHIRLAKE_SERVER")]
     pub server: Url,
     #[command(flatten)]
+    connection: ConnectionOptions,
+}
+
+/// Who asks a server, and how.
+#[derive(Debug, Args)]
+pub struct ConnectionOptions {
+    #[command(flatten)]
     authentication: Authentication,
     /// The longest pause between two questions for the export's status, whatever the server asks for
     #[arg(long, value_name = "DURATION", default_value = "5m", env = "FHIRLAKE_MAX_POLL_INTERVAL", value_parser = parse_duration)]
@@ -87,12 +94,24 @@ enum DialectName {
 impl ServerOptions {
     /// The client's id, if it has one.
     pub fn client_id(&self) -> Option<String> {
-        self.authentication.client_id.clone()
+        self.connection.client_id()
     }
 
     /// The client. No request is sent.
     pub fn client(&self) -> Result<BulkClient> {
-        let mut client = BulkClient::builder(self.server.clone())
+        self.connection.client(&self.server)
+    }
+}
+
+impl ConnectionOptions {
+    /// The client's id, if it has one.
+    pub fn client_id(&self) -> Option<String> {
+        self.authentication.client_id.clone()
+    }
+
+    /// The client of a server. No request is sent.
+    pub fn client(&self, server: &Url) -> Result<BulkClient> {
+        let mut client = BulkClient::builder(server.clone())
             .max_poll_interval(self.max_poll_interval)
             .max_wait(self.max_wait)
             .allow_unencrypted(self.allow_http)

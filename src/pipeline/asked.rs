@@ -5,7 +5,7 @@ use fhir_bulk_client::{BulkClient, Level, ServerCheck, redact};
 use fhir_definitions::{Definitions, FhirVersion};
 
 use super::export::{ExportOptions, Since};
-use super::plan::FULL;
+use super::plan::{FULL, RECONCILE};
 use super::scope::Scope;
 use crate::error::{Error, Result};
 
@@ -34,6 +34,7 @@ pub fn scope(options: &ExportOptions) -> Result<Scope> {
         }
     };
     let (level, group_id) = match &options.level {
+        _ if options.ids_only => (RECONCILE, None),
         Level::System => ("system", None),
         Level::Patient => ("patient", None),
         Level::Group(id) if fhir_arrow::is_legal_id(id) => ("group", Some(id.clone())),
@@ -46,7 +47,15 @@ pub fn scope(options: &ExportOptions) -> Result<Scope> {
         )));
     }
     let overlap_seconds = i64::try_from(options.since_overlap.as_secs()).unwrap_or(i64::MAX);
-    Ok(Scope { level: level.to_owned(), group_id, types, since, overlap_seconds, query })
+    Ok(Scope {
+        level: level.to_owned(),
+        group_id,
+        types,
+        since,
+        overlap_seconds,
+        query,
+        ids_only: options.ids_only,
+    })
 }
 
 /// FHIR's `instant` has a time and a zone; a date alone would mean something else to each server.

@@ -52,6 +52,8 @@ pub struct ExportOptions {
     pub since_overlap: Duration,
     /// What else the server is asked.
     pub query: Query,
+    /// Whether only ids are asked for, to find out what is no longer there.
+    pub ids_only: bool,
     /// The server's FHIR version, where the user says it.
     pub fhir_version: Option<FhirVersion>,
     /// Files that are downloaded at a time.
@@ -80,6 +82,7 @@ impl Default for ExportOptions {
             since: Since::Watermark,
             since_overlap: Duration::ZERO,
             query: Query::default(),
+            ids_only: false,
             fhir_version: None,
             parallel: 4,
             on_server_error: OnServerError::default(),

@@ -19,12 +19,12 @@ use super::input::{Input, InputFile};
 use super::outcomes::Outcomes;
 use super::progress::{Observer, Step};
 use super::reconcile::reconcile;
-use super::removals::{SnapshotScope, removals};
+use super::removals::{Removals, SnapshotScope, removals};
 use super::report::Report;
 use super::roster::Roster;
 use super::run::Run;
 use super::settings::Settings;
-use super::stage::{StagedRun, stage, stage_files};
+use super::stage::{StagedRun, look_at_ids, stage, stage_files};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED, FINISHED_WITH_ISSUES};
@@ -68,25 +68,9 @@ async fn load_input(
     observer: &dyn Observer,
 ) -> Result<Report> {
     let settings = &judged_before(run, settings).await?;
-    let Read { mut deletions, outcomes } = read(lake, run, input).await?;
-    let context = context(lake, run, settings).await?;
-    let staging = staging(lake, run, input, settings)?;
-    let mut staged = stage(&context, settings, staging, input, observer).await?;
-    for file in &input.files {
-        file.left.as_ref().map_or(Ok(()), |left| left.check(&file.path))?;
-    }
-    findings::refuse_invalid(&staged, |file| input.files.get(file as usize).map_or("", |file| &file.path))?;
-    let mut came = staged.tally.clone();
-    came.merge(deletions.tally.clone());
-    let gaps = match run.noted::<Filled>(gaps::NOTE).await? {
-        Some(filled) => filled.gaps,
-        None => outcomes.gaps(),
-    };
-    let open = gaps.iter().filter(|gap| gap.resolved_by.is_none()).count();
-    let whole = reconcile(run, input, &came, &BTreeMap::new(), outcomes.unplaced())?.complete && open == 0;
-    let scope = SnapshotScope::of(run, input, whole, settings.max_removals);
-    let removals = removals(&context, &scope, &staged).await?;
-    deletions.rows.extend(removals.rows);
+    let prepared = prepare(lake, run, input, settings, observer).await?;
+    let Prepared { context, mut staged, deletions, outcomes, gaps, removals } = prepared;
+    let open = open_gaps(&gaps);
     // From here on the run is made as it was judged.
     run.note(JUDGED, &settings.judging).await?;
     let recorded = record_tombstones(&lake.root, &run.stamp(), &deletions.rows).await?;
@@ -147,6 +131,60 @@ async fn load_input(
     })
 }
 
+/// A run whose lines are staged, and of which nothing is committed yet.
+pub(super) struct Prepared {
+    pub context: Context,
+    pub staged: StagedRun,
+    /// Tombstones, those of `removals` among them.
+    pub deletions: Deletions,
+    pub outcomes: Outcomes,
+    pub gaps: Vec<GapRow>,
+    /// What the run removes because it did not come.
+    pub removals: Removals,
+}
+
+/// Everything that a run does before it commits anything.
+///
+/// # Errors
+/// Those of [`load`].
+pub(super) async fn prepare(
+    lake: &Lake,
+    run: &Run,
+    input: &Input,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Prepared> {
+    let Read { mut deletions, outcomes } = read(lake, run, input).await?;
+    let context = context(lake, run, settings).await?;
+    let staging = staging(lake, run, input, settings)?;
+    let staged = if run.plan.scope.ids_only {
+        look_at_ids(&context, settings, &staging, input, observer).await?
+    } else {
+        stage(&context, settings, staging, input, observer).await?
+    };
+    for file in &input.files {
+        file.left.as_ref().map_or(Ok(()), |left| left.check(&file.path))?;
+    }
+    findings::refuse_invalid(&staged, |file| input.files.get(file as usize).map_or("", |file| &file.path))?;
+    let mut came = staged.tally.clone();
+    came.merge(deletions.tally.clone());
+    let gaps = match run.noted::<Filled>(gaps::NOTE).await? {
+        Some(filled) => filled.gaps,
+        None => outcomes.gaps(),
+    };
+    let reconciled = reconcile(run, input, &came, &BTreeMap::new(), outcomes.unplaced())?;
+    let whole = reconciled.complete && open_gaps(&gaps) == 0;
+    let scope = SnapshotScope::of(run, input, whole, settings.max_removals);
+    let mut removals = removals(&context, &scope, &staged).await?;
+    deletions.rows.append(&mut removals.rows);
+    Ok(Prepared { context, staged, deletions, outcomes, gaps, removals })
+}
+
+/// How many resources are missing that the server could not export.
+fn open_gaps(gaps: &[GapRow]) -> usize {
+    gaps.iter().filter(|gap| gap.resolved_by.is_none()).count()
+}
+
 /// The note of how a run is judged, written before anything of it is committed.
 pub(super) const JUDGED: &str = "judging.json";
 
@@ -201,7 +239,9 @@ async fn record(
     versions: &mut Versions,
 ) -> Result<()> {
     let stamp = run.stamp();
-    versions.note(FileRow::TABLE, own::append(&lake.root, &stamp, &files(run, input)).await?);
+    if !run.plan.scope.ids_only {
+        versions.note(FileRow::TABLE, own::append(&lake.root, &stamp, &files(run, input)).await?);
+    }
     let quarantined = quarantine::update(&lake.root, &stamp, staged.quarantine, expired).await?;
     versions.note(QuarantineRow::TABLE, quarantined);
     if let Some(group_id) = run.plan.scope.group_id.clone() {

@@ -4,6 +4,7 @@
 //! One invariant: the commit point is the one commit to `_exports`. Everything before it can be done again by the same
 //! command after a kill at any instant, and gives the same tables.
 
+mod absences;
 mod applied;
 mod asked;
 mod copy;
@@ -36,7 +37,9 @@ mod stage;
 pub mod status;
 mod timed;
 pub mod watermark;
+mod whose;
 
+pub use absences::{Absences, AbsencesOptions, Absent, absences};
 pub use export::{ExportOptions, OnServerError, Since, cancel, export};
 pub use ingest::{IngestOptions, ingest};
 pub use maintain::{MaintainOptions, Maintained, maintain};

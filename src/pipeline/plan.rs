@@ -12,6 +12,9 @@ use super::scope::Scope;
 /// The watermark of a run without a type filter.
 pub const ALL_TYPES: &str = "*";
 
+/// The pipeline, and the level, of runs that ask for ids alone.
+pub const RECONCILE: &str = "reconcile";
+
 /// A run's plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -48,6 +51,8 @@ pub struct Job {
 }
 
 /// The name of the pipeline of an export that has no name of its own.
+///
+/// One that asks for ids alone is [`RECONCILE`].
 pub fn pipeline_of(level: &Level) -> String {
     match level {
         Level::System => "system".to_owned(),
@@ -118,6 +123,9 @@ pub fn jobs(scope: &Scope, watermarks: &BTreeMap<String, String>) -> Vec<Job> {
     };
     for job in jobs.iter_mut().filter(|_| scope.since.is_none() && scope.overlap_seconds > 0) {
         job.since = job.since.as_deref().map(|since| earlier(since, scope.overlap_seconds));
+    }
+    if scope.ids_only {
+        jobs.iter_mut().for_each(|job| job.watermarks.clear());
     }
     if let Some(why) = scope.holds_watermarks() {
         for job in &mut jobs {

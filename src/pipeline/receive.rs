@@ -185,10 +185,12 @@ fn input(run: &Run, completed: &[Completed], files: Vec<InputFile>, warnings: &[
     })
 }
 
-/// The types of which a run brings everything. What belongs to no patient does not come at the other levels.
+/// The types of which a run brings everything that its level has.
 fn snapshot(run: &Run) -> Option<Vec<String>> {
-    let full: Vec<_> = run.plan.jobs.iter().filter(|job| job.since.is_none()).collect();
-    if run.plan.scope.level != "system" || full.is_empty() || !run.plan.scope.is_whole() {
+    // The history of who has joined a Group is not that of all.
+    let full: Vec<_> =
+        run.plan.jobs.iter().filter(|job| job.since.is_none() && job.patients.is_empty()).collect();
+    if full.is_empty() || !(run.plan.scope.is_whole() || run.plan.scope.ids_only) {
         return None;
     }
     let all = full.iter().any(|job| job.types.is_empty());

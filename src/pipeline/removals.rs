@@ -1,19 +1,19 @@
 //! Snapshots: what a complete export did not bring is no longer there.
 //!
-//! One invariant: only a run that brought everything of its scope removes anything, and nothing that another run has seen
-//! after it. What is removed is logged in `_deletions` first, so a run that is continued removes the same.
+//! One invariant: only a run that brought everything of its scope removes anything, only of whom it speaks ([`Whose`]), and
+//! nothing that another run has seen after it. What is removed is logged in `_deletions` first, so a run that is continued removes the same.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use arrow::array::AsArray;
 use chrono::DateTime;
-use delta_upsert::{DataFile, RoaringBitmap, Table, data_file, removed};
+use delta_upsert::{DataFile, RoaringBitmap, Table, removed};
 use fhir_arrow::{Instant, parse_instant};
-use futures::StreamExt;
 
 use super::input::Input;
 use super::run::Run;
 use super::stage::StagedRun;
+use super::whose::Whose;
 use crate::error::{Error, Result};
 use crate::lake::exports::{ExportRow, Exports};
 use crate::lake::ledger::{ABSENT, DeletionRow};
@@ -88,6 +88,8 @@ impl<'r> SnapshotScope<'r> {
 pub struct Removals {
     /// The tombstones.
     pub rows: Vec<DeletionRow>,
+    /// Table → how many of its rows go, and how many it has.
+    pub of_tables: BTreeMap<String, (u64, u64)>,
     /// What the user should know.
     pub warning: Option<String>,
 }
@@ -108,24 +110,30 @@ pub async fn removals(context: &Context, scope: &SnapshotScope<'_>, staged: &Sta
         return Ok(Removals { warning: Some(why), ..Removals::default() });
     }
     if let Some(rows) = recorded(context, scope.run).await? {
-        return Ok(Removals { rows, warning: None });
+        return Ok(Removals { rows, ..Removals::default() });
     }
-    let mut rows = Vec::new();
+    let whose = Whose::of(context, scope.run, &staged.tally.patients).await?;
+    if matches!(whose, Whose::Nothing) {
+        let why = "another pipeline has brought more than this one asks for: what did not come is not taken for deleted";
+        return Ok(Removals { warning: Some(why.to_owned()), ..Removals::default() });
+    }
+    let (mut rows, mut of_tables) = (Vec::new(), BTreeMap::new());
     for name in context.lake.root.folders("tables").await?.into_iter().filter(|name| scope.has(name)) {
         let Some(table) = table::open(&context.lake.root, &name).await? else { continue };
-        if staged.done.contains(&name) {
+        if staged.done.contains(&name) || !whose.has_type(context, &name) {
             continue;
         }
         let mut ids = Vec::new();
         for file in table.files()? {
             if let Some(present) = present(staged, &name, &file) {
-                ids.extend(absent(context, &table, &file, &present, at).await?);
+                ids.extend(absent(context, &table, &file, &present, at, &whose).await?);
             }
         }
         let (count, all) = (ids.len() as u64, table.rows()?);
         if !scope.most.allows(count, all) {
             return Err(too_many(scope.run, &name, count, all));
         }
+        of_tables.insert(name.clone(), (count, all));
         rows.extend(ids.into_iter().map(|id| DeletionRow {
             resource_type: name.clone(),
             id,
@@ -134,7 +142,7 @@ pub async fn removals(context: &Context, scope: &SnapshotScope<'_>, staged: &Sta
             export_id: scope.run.plan.export_id.clone(),
         }));
     }
-    Ok(Removals { rows, warning: None })
+    Ok(Removals { rows, of_tables, warning: None })
 }
 
 fn too_many(run: &Run, table: &str, absent: u64, rows: u64) -> Error {
@@ -173,6 +181,7 @@ async fn absent(
     file: &DataFile,
     present: &RoaringBitmap,
     at: Instant,
+    whose: &Whose,
 ) -> Result<Vec<String>> {
     let mut left: RoaringBitmap = (0..u32::try_from(file.rows).unwrap_or(u32::MAX)).collect();
     left -= &removed(table, file).await?;
@@ -187,22 +196,5 @@ async fn absent(
         }
     })
     .await?;
-    ids(table, file, &left).await
-}
-
-async fn ids(table: &Table, file: &DataFile, wanted: &RoaringBitmap) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    let (mut batches, mut rows) = (data_file::read(table, file, Some(&["id"])).await?, 0..);
-    while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(Error::parquet(table.name()))?;
-        let column = batch.column_by_name("id").and_then(|column| column.as_string_opt::<i32>());
-        let column = column.ok_or_else(|| Error::Damaged {
-            path: format!("tables/{}/{}", table.name(), file.path),
-            reason: "it has no column id of text".to_owned(),
-        })?;
-        for (id, row) in column.iter().zip(rows.by_ref()) {
-            ids.extend(id.filter(|_| wanted.contains(row)).map(str::to_owned));
-        }
-    }
-    Ok(ids)
+    whose.ids(context, table, file, &left).await
 }

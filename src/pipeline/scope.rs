@@ -22,6 +22,9 @@ pub struct Scope {
     /// What else the kick-off says.
     #[serde(default)]
     pub query: Query,
+    /// Whether only ids are asked for, to find out what is no longer there.
+    #[serde(default)]
+    pub ids_only: bool,
 }
 
 /// What a kick-off says beside types and `_since`: see [`ExportRequest`].

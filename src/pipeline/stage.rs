@@ -12,7 +12,7 @@ use super::input::{Input, InputFile};
 use super::progress::{Observer, Step};
 use super::settings::Settings;
 use super::splits::{Split, splits};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lake::resource::{Origin, table_name};
 use crate::lake::stage::{StageFile, Staged, StagedFile, Stager, Staging, Tally};
 use crate::lake::upsert::{Context, Dropped, Filter, Present};
@@ -90,6 +90,35 @@ pub async fn stage(
     Ok(std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
+/// Looks at the ids that came, and stages nothing.
+///
+/// # Errors
+/// [`Error::Invalid`] where a line cannot be read: the resource that it may be would be taken for deleted.
+pub async fn look_at_ids(
+    context: &Context,
+    settings: &Settings,
+    staging: &Staging,
+    input: &Input,
+    observer: &dyn Observer,
+) -> Result<StagedRun> {
+    let splits = splits(&input.files, context.workers.count());
+    let filter = Filter::open(context, tables(context, staging, input).await?).await?;
+    let (done, versions) = (filter.done().clone(), filter.versions().clone());
+    let dropped = look(context, settings, staging, filter, &splits, observer).await?;
+    if dropped.unread > 0 {
+        return Err(Error::Invalid(format!(
+            "{} lines that the server sent are no resources of their file's type: what they may be would be taken for \
+             deleted, so nothing was changed",
+            dropped.unread
+        )));
+    }
+    let mut tally = Tally { patients: dropped.patients, ..Tally::default() };
+    for file in input.files.iter().filter(|file| file.section == Section::Output) {
+        *tally.lines.entry(file.name.clone()).or_default() += file.line_count;
+    }
+    Ok(StagedRun { tally, done, versions, present: dropped.present, ..StagedRun::default() })
+}
+
 /// The tables that the files' names speak of; all that the lake has, where a name speaks of none.
 async fn tables(context: &Context, staging: &Staging, input: &Input) -> Result<BTreeSet<String>> {
     let outputs = input.files.iter().zip(&staging.files).filter(|(file, _)| file.section == Section::Output);
@@ -133,6 +162,7 @@ async fn look(
                     let found = filter.look(&mut used, file, &of, &block);
                     let mut all = seen.lock().unwrap_or_else(PoisonError::into_inner);
                     all.patients.extend(found.patients);
+                    all.unread += found.unread;
                     *all.before_since.entry(file).or_default() |= found.before_since;
                     drop(all);
                     let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,7 +183,8 @@ async fn look(
     let looked = std::mem::take(&mut *looked.lock().unwrap_or_else(PoisonError::into_inner));
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     let dropped = filter.dropped(context, looked).await?;
-    let dropped = Dropped { patients: seen.patients, before_since: seen.before_since, ..dropped };
+    let Dropped { patients, before_since, unread, .. } = seen;
+    let dropped = Dropped { patients, before_since, unread, ..dropped };
     observer.end(Step::Check);
     Ok(dropped)
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "a test binary has no public items")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
+mod absences;
 mod changes;
 mod command_line;
 mod crash;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use fhir_bulk_client::Level;
 use fhirlake::Error;
 use fhirlake::pipeline::{ExportOptions, IngestOptions, MaxRemovals, Report, Settings, Since};
 
@@ -73,6 +74,71 @@ async fn only_what_the_export_was_asked_for_is_removed() {
     export(&server, &lake, &ExportOptions { types: vec!["Condition".into()], ..full() }).await.unwrap();
     let removed = ask(&lake, "SELECT DISTINCT resource_type FROM _deletions").await.unwrap();
     assert_eq!(removed, [["Condition"]]);
+}
+
+/// The ids of a type that are gone from the server, as far as they belong to some patients of the lake before.
+async fn gone_of(lake: &str, bench: &Bench, patients: &str) -> i64 {
+    let gone = expected(bench).remove("Condition").unwrap().deleted;
+    let listed = gone.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT count(*) FROM Condition WHERE id IN ({listed}) AND {patients}");
+    one(lake, &sql).await.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_removes_what_is_gone_of_its_patients_alone() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    let full = |id: &str| {
+        let settings = Settings { max_removals: MaxRemovals::Share(1.0), ..Settings::default() };
+        ExportOptions {
+            since: Since::Full,
+            types: vec!["Condition".into(), "Patient".into()],
+            settings,
+            ..group(id)
+        }
+    };
+    for id in ["half", "rest"] {
+        export(&server, &lake, &full(id)).await.unwrap();
+    }
+    let of_half = "subject.__reference_id IN (SELECT patient_id FROM _members WHERE group_id = 'half')";
+    let (of_half, all) = (gone_of(&lake, &bench, of_half).await, gone_of(&lake, &bench, "true").await);
+    assert!(0 < of_half && of_half < all, "{of_half} of {all}");
+    bench.change(&server);
+    export(&server, &lake, &full("half")).await.unwrap();
+    let logged = "SELECT count(*) FROM _deletions WHERE resource_type = 'Condition' AND cause = 'absent'";
+    assert_eq!(one(&lake, logged).await, of_half.to_string());
+    export(&server, &lake, &full("rest")).await.unwrap();
+    assert_eq!(one(&lake, logged).await, all.to_string());
+    assert_eq!(gone_of(&lake, &bench, "true").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_removes_nothing_where_another_pipeline_has_brought_more() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    export(&server, &lake, &part()).await.unwrap();
+    bench.change(&server);
+    let half = ExportOptions { types: vec!["Condition".into(), "Patient".into()], ..group("half") };
+    let report = export(&server, &lake, &half).await.unwrap();
+    assert_eq!(one(&lake, "SELECT count(*) FROM _deletions").await, "0");
+    assert!(report.warnings.iter().any(|warning| warning.contains("brought more")), "{:?}", report.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_all_patients_removes_what_is_gone_of_them() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    let settings = Settings { max_removals: MaxRemovals::Share(1.0), ..Settings::default() };
+    let types = vec!["Condition".into(), "Patient".into()];
+    let patients = ExportOptions { level: Level::Patient, since: Since::Full, types, settings, ..system() };
+    export(&server, &lake, &patients).await.unwrap();
+    assert!(gone_of(&lake, &bench, "true").await > 0);
+    bench.change(&server);
+    export(&server, &lake, &patients).await.unwrap();
+    assert_eq!(gone_of(&lake, &bench, "true").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

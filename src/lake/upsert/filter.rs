@@ -42,6 +42,8 @@ pub struct Looked {
     pub patients: BTreeSet<String>,
     /// The numbers of lines that are older than the `_since` that was sent.
     pub before_since: RoaringBitmap,
+    /// Lines of which nobody knows what resource they are.
+    pub unread: u64,
 }
 
 /// Table → data file → rows. It has the files that the tables had when the lines were looked at.
@@ -58,6 +60,8 @@ pub struct Dropped {
     pub patients: BTreeSet<String>,
     /// Raw file → lines that are older than the `_since` that was sent, dropped or not.
     pub before_since: HashMap<u32, RoaringBitmap>,
+    /// Lines of which nobody knows what resource they are.
+    pub unread: u64,
     /// The rows of the tables whose resources came, in whatever version.
     pub present: Present,
 }
@@ -119,10 +123,12 @@ impl Filter {
     pub fn look(&self, reader: &mut Reader, file: u32, of: &StageFile, block: &Block) -> Looked {
         let mut looked = Looked::default();
         for line in block.lines() {
+            looked.unread += 1;
             let Ok(resource) = reader.read(line.bytes) else { continue };
             let Ok(header) = resource.header() else { continue };
             let is_expected = of.resource_type.as_ref().is_none_or(|wanted| *wanted == header.resource_type);
             let (Ok(row), true) = (u32::try_from(line.number), is_expected) else { continue };
+            looked.unread -= 1;
             let version = keys::version(header.last_updated, of.origin.transaction_time);
             if header.resource_type == "Patient" {
                 looked.patients.insert(header.id.to_string());
