@@ -344,31 +344,6 @@ async fn a_file_that_was_lost_though_it_has_a_record_is_received_again() {
 }
 
 #[tokio::test]
-async fn what_has_been_received_before_a_crash_is_not_received_again() {
-    use fhir_bulk_server::Step;
-    let real = Real::with_observations(options(), 30).await;
-    let keep = FolderOptions { delete_job: false, ..Default::default() };
-    let client = real.client().build().unwrap();
-    let request = ExportRequest::default();
-    client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
-    // As a crash in the middle of the file leaves it.
-    let (whole, part) = (real.path("Observation.0.ndjson"), real.path("Observation.0.ndjson.part"));
-    let text = std::fs::read(&whole).unwrap();
-    std::fs::remove_file(&whole).unwrap();
-    std::fs::write(&part, &text[..1_000]).unwrap();
-    let records = std::fs::read_to_string(real.path("files.ndjson")).unwrap();
-    let others: Vec<&str> = records.lines().filter(|line| !line.contains("\"Observation\"")).collect();
-    std::fs::write(real.path("files.ndjson"), others.join("\n") + "\n{\"cut").unwrap();
-    let first = real.server.requests_of(Step::File);
-    let etag = first.iter().find(|seen| seen.uri.contains("Observation")).map(|seen| seen.status);
-    assert!(etag.is_some());
-    client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
-    assert_eq!(std::fs::read(&whole).unwrap(), text);
-    assert!(!part.exists());
-    assert_eq!(real.server.requests_of(Step::File).len(), first.len() + 1);
-}
-
-#[tokio::test]
 async fn only_the_rest_of_a_file_is_asked_for_where_the_server_sends_parts() {
     use fhir_bulk_server::Step;
     for fault in [Fault::FileCut, Fault::FileStall] {

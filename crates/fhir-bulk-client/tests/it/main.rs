@@ -15,6 +15,7 @@ mod origins;
 mod quirks;
 mod readme;
 mod real;
+mod resume;
 mod server;
 mod servers;
 mod status;
