@@ -51,6 +51,8 @@ pub struct Builder {
     connect_timeout: Duration,
     read_timeout: Duration,
     user_agent: String,
+    /// In PEM.
+    authorities: Vec<Vec<u8>>,
 }
 
 impl BulkClient {
@@ -73,6 +75,7 @@ impl BulkClient {
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(120),
             user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
+            authorities: Vec::new(),
         }
     }
 
@@ -231,6 +234,13 @@ impl Builder {
         self
     }
 
+    /// Certificates in PEM of authorities whose servers are trusted beside those that the system trusts. May be called
+    /// several times.
+    pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.authorities.push(pem.into());
+        self
+    }
+
     /// Makes the client. No request is sent.
     ///
     /// # Errors
@@ -250,6 +260,9 @@ impl Builder {
             // The transport follows redirects and decodes bodies itself, each with a check that is missing there.
             .redirect(reqwest::redirect::Policy::none())
             .no_gzip();
+        for pem in &self.authorities {
+            http = http.tls_certs_merge(authorities(pem)?);
+        }
         if is_loopback(&base) {
             // A proxy from the environment is for other machines.
             http = http.no_proxy();
@@ -281,6 +294,17 @@ impl Builder {
             found: Default::default(),
         })
     }
+}
+
+/// The certificates of a PEM file.
+fn authorities(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Error> {
+    let unusable = |why: &str| {
+        Error::new(ErrorKind::Config, format!("the authorities' certificates cannot be used: {why}"))
+            .with_hint("a file of certificates in PEM begins with -----BEGIN CERTIFICATE-----")
+    };
+    let found = reqwest::Certificate::from_pem_bundle(pem);
+    let found = found.map_err(|error| unusable(&crate::http::root_cause(&error)))?;
+    if found.is_empty() { Err(unusable("there is none in the file")) } else { Ok(found) }
 }
 
 /// `base` with a path that ends with `/`, so that relative references are resolved below it.

@@ -19,4 +19,5 @@ mod resume;
 mod server;
 mod servers;
 mod status;
+mod tls;
 mod verified;
