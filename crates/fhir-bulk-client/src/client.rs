@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::auth::{Authorizer, Credentials, Grant, Origins, Secret, SmartConfiguration, discover};
+use crate::auth::{Authorizer, Credentials, Discovery, Grant, Origins, Secret, SmartConfiguration};
 use crate::check::ServerCheck;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
@@ -26,6 +26,7 @@ pub struct BulkClient {
     pub(crate) kick_off_method: KickOffMethod,
     pub(crate) client_id: Option<String>,
     pub(crate) own_jobs: OwnJobs,
+    discovery: Discovery,
     dialect: Option<Dialect>,
     quirks: Option<Quirks>,
     /// What [`BulkClient::adopt`] found.
@@ -111,12 +112,12 @@ impl BulkClient {
         }
     }
 
-    /// What the server says about its authorization.
+    /// What the server says about its authorization. It is asked once.
     ///
     /// # Errors
     /// As any request; [`ErrorKind::Protocol`] if what comes is nothing of the kind.
     pub async fn smart_configuration(&self) -> Result<SmartConfiguration, Error> {
-        Ok(discover(&self.transport, &self.base).await?.1)
+        Ok(self.discovery.get().await?.1.clone())
     }
 
     /// A URL below the base.
@@ -273,12 +274,13 @@ impl Builder {
         })?;
         let pauses = Pauses { min: self.min_interval, max: self.max_poll_interval };
         let mut transport = Transport { http, encryption, auth: None, retries: self.retries, pauses };
+        let discovery = Discovery::new(transport.clone(), base.clone());
         let of_credentials = self.credentials.as_ref().and_then(Credentials::client_id).map(str::to_owned);
         let client_id = self.client_id.or(of_credentials);
         if let Some(credentials) = self.credentials {
             credentials.check(encryption)?;
             let origins = Origins::new(&base, &self.token_origins);
-            let source = credentials.source(transport.clone(), &base);
+            let source = credentials.source(transport.clone(), discovery.clone());
             transport.auth = Some(Arc::new(Authorizer::new(source, origins)));
         }
         Ok(BulkClient {
@@ -289,6 +291,7 @@ impl Builder {
             kick_off_method: self.kick_off_method,
             client_id,
             own_jobs: OwnJobs::default(),
+            discovery,
             dialect: self.dialect,
             quirks: self.quirks,
             found: Default::default(),

@@ -27,7 +27,7 @@ use url::Url;
 
 pub use credentials::{BackendServices, ClientSecret, Credentials};
 pub use discovery::SmartConfiguration;
-pub(crate) use discovery::discover;
+pub(crate) use discovery::Discovery;
 pub use grant::Grant;
 pub use key::{Algorithm, SigningKey};
 pub use key_set::KeySet;
