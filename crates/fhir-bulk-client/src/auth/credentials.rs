@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::discovery::Discovery;
 use super::backend_services::KeyClient;
 use super::basic::Basic;
 use super::bearer::{Bearer, BearerFile};
 use super::client_secret::SecretClient;
+use super::discovery::Discovery;
 use super::token::{Lifetime, Token};
 use super::token_request::TokenRequest;
 use super::{KeySet, Scopes, Secret, TokenSource};

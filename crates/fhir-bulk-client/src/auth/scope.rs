@@ -141,10 +141,14 @@ mod tests {
 
     #[test]
     fn scopes_that_read_nothing_are_known() {
-        for scopes in ["", "system/*.cud", "system/Patient.write system/*.s", "openid fhirUser launch/patient"] {
+        for scopes in
+            ["", "system/*.cud", "system/Patient.write system/*.s", "openid fhirUser launch/patient"]
+        {
             assert!(!Scopes::parse(scopes).may_read(), "{scopes}");
         }
-        for scopes in ["system/*.cud system/Patient.rs", "system/*.*", "https://fhir.example/.default", "bulk"] {
+        for scopes in
+            ["system/*.cud system/Patient.rs", "system/*.*", "https://fhir.example/.default", "bulk"]
+        {
             assert!(Scopes::parse(scopes).may_read(), "{scopes}");
         }
     }

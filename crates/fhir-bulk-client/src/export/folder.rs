@@ -17,6 +17,7 @@ use url::Url;
 use super::applied::AppliedCheck;
 use super::download::DownloadSummary;
 use super::durable::{unusable, write_durably};
+use super::expiry::Expiry;
 use super::manifest::{OutputFile, Section};
 use super::part::{Part, discard, is_of_a_part};
 use super::record::{FileKey, FileRecord, JobRecord};
@@ -111,8 +112,9 @@ impl BulkClient {
         for (number, page) in manifest.pages.iter().enumerate() {
             write_durably(&folder.join(format!("manifest.{number}.json")), &page.raw).await?;
         }
-        let files = self.receive(request, &job.status_url, &manifest, folder, options).await?;
+        let (files, warnings) = self.receive(request, &job.status_url, &manifest, folder, options).await?;
         let mut report = ExportReport::new(request, &job, &manifest, files);
+        report.warnings.extend(warnings);
         report.kick_off = kicked_off;
         report.waiting = waited.saturating_sub(kicked_off);
         report.downloading = started.elapsed().saturating_sub(waited);
@@ -141,7 +143,7 @@ impl BulkClient {
         Ok(job)
     }
 
-    /// The records of all files, in the manifest's order.
+    /// The records of all files, in the manifest's order, and what is odd about receiving them.
     async fn receive(
         &self,
         request: &ExportRequest,
@@ -149,7 +151,7 @@ impl BulkClient {
         manifest: &ManifestPages,
         folder: &Path,
         options: FolderOptions,
-    ) -> Result<Vec<FileRecord>, Error> {
+    ) -> Result<(Vec<FileRecord>, Vec<String>), Error> {
         for name in ["deleted", "error"] {
             let path = folder.join(name);
             fs::create_dir_all(&path).await.map_err(|error| unusable(&path, &error))?;
@@ -174,11 +176,18 @@ impl BulkClient {
                 Ok::<_, Error>((number, record))
             });
         // In whichever order they end: a long one would hold up the others otherwise.
-        let files: Result<Vec<_>, Error> =
-            files.buffer_unordered(options.parallel.max(1)).try_collect().await;
-        let mut files = files?;
-        files.sort_by_key(|(number, _)| *number);
-        Ok(files.into_iter().map(|(_, record)| record).collect())
+        let mut files = files.buffer_unordered(options.parallel.max(1));
+        let (started, mut expiry) = (Instant::now(), Expiry::of(manifest));
+        let (mut received, mut warnings) = (Vec::new(), Vec::new());
+        while let Some(file) = files.try_next().await? {
+            received.push(file);
+            if let Some(warning) = expiry.as_mut().and_then(|expiry| expiry.received(started.elapsed())) {
+                tracing::warn!("{warning}");
+                warnings.push(warning);
+            }
+        }
+        received.sort_by_key(|(number, _)| *number);
+        Ok((received.into_iter().map(|(_, record)| record).collect(), warnings))
     }
 
     /// Receives one file, with another link where the one it has is no longer good.

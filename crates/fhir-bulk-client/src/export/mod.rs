@@ -8,6 +8,7 @@ mod cancel;
 mod continuation;
 mod download;
 mod durable;
+mod expiry;
 mod folder;
 mod inspect;
 mod kickoff;

@@ -211,7 +211,8 @@ async fn a_check_asks_for_the_configuration_once_and_tells_of_scopes_that_read_n
     assert!(check.smart.is_some());
     let told: Vec<_> = check.deviations.iter().filter(|told| told.starts_with("no scope")).collect();
     insta::assert_snapshot!(told[0], @r#"no scope of the token allows to read: the server will refuse, or export nothing; the scopes are "system/*.cud openid""#);
-    let asked = server.seen().iter().filter(|seen| seen.path_and_query.contains("smart-configuration")).count();
+    let asked =
+        server.seen().iter().filter(|seen| seen.path_and_query.contains("smart-configuration")).count();
     assert_eq!(asked, 1);
 }
 

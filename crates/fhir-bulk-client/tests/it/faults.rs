@@ -280,6 +280,29 @@ async fn links_that_expire_are_asked_for_anew() {
 }
 
 #[tokio::test]
+async fn files_that_will_be_gone_before_they_are_received_are_warned_of() {
+    // By its `Expires` they have been gone for long, and it gives them all the same.
+    let server = crate::server::Server::start().await;
+    use crate::server::Reply;
+    server.on("GET /fhir/$export", [Reply::status(202).header("content-location", "/poll")]);
+    let manifest = format!(
+        r#"{{"transactionTime":"2026-01-01T00:00:00Z","requiresAccessToken":false,"output":[{{"type":"Patient","url":"{}"}}]}}"#,
+        server.url("/file")
+    );
+    let done = Reply::status(200).header("expires", "Sun, 06 Nov 1994 08:49:37 GMT").json(manifest);
+    server.on("GET /poll", [done]);
+    server.on("GET /file", [Reply::status(200).ndjson("{\"resourceType\":\"Patient\",\"id\":\"1\"}\n")]);
+    server.on("DELETE /poll", [Reply::status(202)]);
+    let folder = tempfile::tempdir().unwrap();
+    let client = server.client().build().unwrap();
+    let request = ExportRequest::default();
+    let report = client.export_to(&request, folder.path(), FolderOptions::default(), |_| ()).await.unwrap();
+    let told: Vec<_> = report.warnings.iter().filter(|warning| warning.contains("keeps its files")).collect();
+    assert_eq!(told.len(), 1, "{:?}", report.warnings);
+    assert_eq!(report.resources["Patient"], 1);
+}
+
+#[tokio::test]
 async fn files_on_another_origin_get_no_token() {
     use fhir_bulk_server::Step;
     let settings = ServerOptions {
