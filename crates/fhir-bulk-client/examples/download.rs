@@ -29,7 +29,11 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-async fn download(client: &BulkClient, url: &Url, path: std::path::PathBuf) -> Result<DownloadSummary, Failure> {
+async fn download(
+    client: &BulkClient,
+    url: &Url,
+    path: std::path::PathBuf,
+) -> Result<DownloadSummary, Failure> {
     let file = OutputFile { url: url.to_string(), ..Default::default() };
     let mut download = client.download(&file, false).await?;
     let mut out = tokio::fs::File::create(path).await?;

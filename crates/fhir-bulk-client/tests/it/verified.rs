@@ -74,6 +74,13 @@ async fn without_ranges_what_is_known_is_passed_over_and_given_once() {
 }
 
 #[tokio::test]
+async fn a_link_that_expires_in_the_middle_of_a_file_is_told() {
+    let server = Server::start().await;
+    server.on("GET /file", [ranged(&lines(50)[..900]).cut(9), Reply::status(403)]);
+    assert_eq!(fetch(&server, None).await.unwrap_err().kind(), ErrorKind::LinkExpired);
+}
+
+#[tokio::test]
 async fn a_file_that_is_another_one_now_is_not_gone_on_with() {
     let server = Server::start().await;
     let other = lines(50).replace("é7", "ü7");
