@@ -87,6 +87,11 @@ impl Root {
             .map_err(|e| Error::Refused(format!("{relative} is no path of a lake: {e}")))
     }
 
+    /// The file of a path in the lake: every lake lies in a local folder.
+    pub(crate) fn local(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
     /// The object store whose root is the lake.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
@@ -157,7 +162,8 @@ impl Root {
     }
 
     /// Removes what writers that were killed have left half-written in a folder, and folders with nothing in them.
-    /// Object stores show neither; the local store keeps the parts beside the file, with `#` and a number after its name.
+    /// Object stores show neither; the local store keeps the parts beside the file, with `#` and a number after its name,
+    /// and a file that outlives its writer is called `….part` until it is whole.
     pub async fn remove_unfinished(&self, path: &str) -> Result<()> {
         let folder = self.folder.join(path);
         let walked = tokio::task::spawn_blocking(move || remove_unfinished(&folder));
@@ -288,7 +294,8 @@ fn remove_unfinished(folder: &FilePath) -> std::io::Result<()> {
 
 fn is_unfinished(path: &FilePath) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.rsplit_once('#').is_some_and(|(_, n)| n.parse::<u32>().is_ok())
+    let of_store = name.rsplit_once('#').is_some_and(|(_, n)| n.parse::<u32>().is_ok());
+    of_store || name.ends_with(".part") || name.ends_with(".part.json")
 }
 
 /// The store at a URL: that of the Delta library's own registry, so that a lake's files and its tables' logs are always in

@@ -29,7 +29,7 @@ impl Check {
     pub async fn run(self) -> anyhow::Result<Done> {
         let client = self.server.client()?;
         let check = client.check().await.map_err(crate::Error::from)?;
-        let facts = facts(&redact(client.base()), &check);
+        let facts = facts(redact(client.base()).trim_end_matches('/'), &check);
         match self.format {
             ReportFormat::Json => {
                 let facts: serde_json::Map<_, _> =

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::{ArgAction, Command, CommandFactory, FromArgMatches};
 
 use super::Arguments;
@@ -23,6 +24,8 @@ pub fn parse() -> Result<(Arguments, Config)> {
     }
     let given = |name: &str| is_given(name, std::env::args_os());
     let flags = without_contradictions(&config.flags, given);
+    let flagged = |name: &str| is_on_command_line(name, std::env::args_os());
+    let command = without_variables(command, &outdone(flagged));
     let matches = with_defaults(command, &flags).get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     Ok((arguments, config))
@@ -73,15 +76,33 @@ fn without_contradictions(
         .collect()
 }
 
+/// The flags whose variables do not count, because another that takes their place stands on the command line.
+fn outdone(flagged: impl Fn(&str) -> bool) -> BTreeSet<&'static str> {
+    let decided = ALTERNATIVES.iter().filter(|names| names.iter().any(|name| flagged(name)));
+    decided.flat_map(|names| names.iter().copied()).filter(|name| !flagged(name)).collect()
+}
+
+/// The same command, which looks for no value of these flags in the environment.
+fn without_variables(command: Command, names: &BTreeSet<&str>) -> Command {
+    let command = command.mut_args(|argument| match argument.get_long() {
+        Some(name) if names.contains(name) => argument.env(Resettable::Reset),
+        _ => argument,
+    });
+    command.mut_subcommands(|subcommand| without_variables(subcommand, names))
+}
+
 /// Whether a flag stands on the command line or in the environment.
 fn is_given(name: &str, arguments: impl Iterator<Item = OsString>) -> bool {
     let variable = format!("FHIRLAKE_{}", name.to_ascii_uppercase().replace('-', "_"));
+    std::env::var_os(variable).is_some() || is_on_command_line(name, arguments)
+}
+
+/// Whether a flag stands on the command line.
+fn is_on_command_line(name: &str, arguments: impl Iterator<Item = OsString>) -> bool {
     let (flag, with_value) = (format!("--{name}"), format!("--{name}="));
     let mut arguments = arguments.skip(1).take_while(|argument| argument != "--");
-    std::env::var_os(variable).is_some()
-        || arguments.any(|argument| {
-            argument.to_str().is_some_and(|text| text == flag || text.starts_with(&with_value))
-        })
+    arguments
+        .any(|argument| argument.to_str().is_some_and(|text| text == flag || text.starts_with(&with_value)))
 }
 
 /// The same command whose flags have these values where neither the command line nor the environment has one.
@@ -123,6 +144,27 @@ mod tests {
         assert_eq!(file_of(&["fhirlake", "status", "--config", "a.toml"]), Some("a.toml".into()));
         assert_eq!(file_of(&["fhirlake", "--config=b.toml", "status"]), Some("b.toml".into()));
         assert_eq!(file_of(&["fhirlake", "query", "--", "--config", "c.toml"]), None);
+    }
+
+    #[test]
+    fn a_flag_outdoes_the_variables_of_those_whose_place_it_takes() {
+        let command = Command::new("fhirlake").subcommand(
+            Command::new("check")
+                .arg(clap::Arg::new("who").long("basic").group("one"))
+                // A variable that every process has.
+                .arg(clap::Arg::new("path").long("bearer-token").env("PATH").group("one"))
+                .group(clap::ArgGroup::new("one").multiple(false)),
+        );
+        let parse = |flagged: &[&str], arguments: &[&str]| {
+            let names = outdone(|name| flagged.contains(&name));
+            without_variables(command.clone(), &names).try_get_matches_from(arguments)
+        };
+        let arguments = ["fhirlake", "check", "--basic", "me:file"];
+        assert!(parse(&[], &arguments).is_err(), "they contradict each other");
+        let matches = parse(&["basic"], &arguments).unwrap();
+        let (_, check) = matches.subcommand().unwrap();
+        assert!(check.contains_id("who") && !check.contains_id("path"));
+        assert!(parse(&["basic", "bearer-token"], &arguments).is_err(), "two flags do not outdo each other");
     }
 
     #[test]

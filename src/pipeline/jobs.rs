@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fhir_bulk_client::{
-    BulkClient, ErrorKind, ExportRequest, ManifestPages, OutputFile, Page, ResumePoint, Url, redact,
-    shown_parameters,
+    BulkClient, Download, ErrorKind, ExportRequest, FileKey, ManifestPages, OutputFile, Page, ResumePoint,
+    Url, redact, shown_parameters,
 };
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,9 @@ use super::run::Run;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::raw::layout::{self, Section};
-use crate::raw::{Encoding, RawFile};
+use crate::raw::{Encoding, Kept, RawFile};
 
-/// How often a file is downloaded again from its start.
+/// How often a file is asked for again.
 const DOWNLOADS: u32 = 4;
 
 /// `job-<n>.json`: a kick-off that the server accepted.
@@ -274,7 +274,7 @@ pub async fn download(
     files
 }
 
-/// Downloads one file, from its start again where it breaks off for good.
+/// Downloads one file, and asks for it again where it breaks off for good.
 async fn fetch(client: &BulkClient, lake: &Lake, wanted: &Wanted, watch: &Watch<'_>) -> Result<InputFile> {
     let mut again = 0;
     loop {
@@ -287,7 +287,7 @@ async fn fetch(client: &BulkClient, lake: &Lake, wanted: &Wanted, watch: &Watch<
             Ok(file) => return Ok(InputFile { retries: file.retries + again, ..file }),
             Err(Error::Server(error)) if may_pass(error.kind()) && again < DOWNLOADS => {
                 again += 1;
-                tracing::warn!(path = wanted.path, %error, again, "a download broke off and begins again");
+                tracing::warn!(path = wanted.path, %error, again, "a download broke off and is asked for again");
                 crate::lake::own::back_off(again + 3).await;
             }
             Err(error) => return Err(error),
@@ -299,6 +299,60 @@ fn may_pass(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Truncated | ErrorKind::Timeout | ErrorKind::Connect)
 }
 
+/// A file on its way into the lake.
+struct Receiving {
+    download: Download,
+    raw: RawFile,
+    sample: Sample,
+}
+
+impl Wanted {
+    /// What a file that was begun is known by, whatever its link is this time.
+    fn identity(&self) -> String {
+        if self.ambiguous {
+            sha256_of(&self.file.url)
+        } else {
+            FileKey::of(self.section(), 0, &self.file).identity
+        }
+    }
+
+    /// Asks for the file from its start, or for what is missing where this process or another has kept some of it.
+    async fn begin(&self, client: &BulkClient, lake: &Lake, observer: &dyn Observer) -> Result<Receiving> {
+        let (section, token) = (self.section(), self.requires_access_token);
+        if let Some((kept, record)) = Kept::open(&lake.root, &self.path, &self.identity()).await? {
+            let (known, mut sample) = (record.part.byte_count, Sample::new(&self.request));
+            let mut point = ResumePoint::new(section, &self.file, Some(record.part.clone()));
+            let each = |bytes: &[u8]| {
+                point.update(bytes);
+                sample.update(bytes);
+            };
+            if let Some(raw) = RawFile::go_on(kept, record, each).await? {
+                match client.download_from(section, &self.file, token, point).await {
+                    Ok(download) => {
+                        tracing::info!(
+                            path = self.path,
+                            bytes = known,
+                            "a download goes on where it broke off"
+                        );
+                        observer.advance(Step::Download, known);
+                        return Ok(Receiving { download, raw, sample });
+                    }
+                    // It is another file now.
+                    Err(error) if error.kind() == ErrorKind::Truncated => {
+                        tracing::warn!(path = self.path, %error, "a file begins anew");
+                        raw.abort().await;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        let start = ResumePoint::new(section, &self.file, None);
+        let download = client.download_from(section, &self.file, token, start).await?;
+        let raw = RawFile::keep(&lake.root, &self.path, &self.identity()).await?;
+        Ok(Receiving { download, raw, sample: Sample::new(&self.request) })
+    }
+}
+
 /// Downloads one file. It gets its name only when it is known to be whole, and to hold what it should.
 async fn fetch_once(
     client: &BulkClient,
@@ -306,25 +360,30 @@ async fn fetch_once(
     wanted: &Wanted,
     watch: &Watch<'_>,
 ) -> Result<InputFile> {
-    let begin = ResumePoint::new(wanted.section(), &wanted.file, None);
-    let token = wanted.requires_access_token;
-    let mut download = client.download_from(wanted.section(), &wanted.file, token, begin).await?;
-    let mut raw = RawFile::create(&lake.root, &wanted.path).await?;
-    let mut sample = Sample::new(&wanted.request);
+    let Receiving { mut download, mut raw, mut sample } = wanted.begin(client, lake, watch.observer).await?;
     let summary = loop {
         match download.chunk().await {
             Ok(Some(bytes)) => {
                 raw.write(&bytes).await?;
+                if raw.is_to_be_saved() {
+                    raw.save(download.part_record()).await?;
+                }
                 sample.update(&bytes);
                 watch.observer.advance(Step::Download, bytes.len() as u64);
             }
             Ok(None) => break download.verify(),
-            Err(error) => break Err(error),
+            Err(error) if error.kind() == ErrorKind::NotData => break Err(error),
+            // What has come stays: whoever asks again goes on behind it.
+            Err(error) => {
+                raw.save(download.part_record()).await?;
+                return Err(error.into());
+            }
         }
     };
     let summary = match summary {
         Ok(summary) => summary,
         Err(error) => {
+            // What is wrong may lie anywhere in it.
             raw.abort().await;
             return Err(error.into());
         }

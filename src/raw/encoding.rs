@@ -69,6 +69,23 @@ pub fn decompress(path: &str, frames: &[u8], sizes: &[(usize, usize)]) -> Result
     Ok(lines.into())
 }
 
+/// The frames that `bytes` begin with, each with its size and what is in it, at most `limit` bytes; then come bytes of a
+/// frame that is not whole.
+pub fn whole_frames(path: &str, mut bytes: &[u8], limit: u64) -> Result<Vec<(usize, Bytes)>> {
+    let damaged = |reason: &str| Error::Damaged { path: path.to_owned(), reason: reason.to_owned() };
+    let mut frames = Vec::new();
+    while let Ok(size) = zstd::zstd_safe::find_frame_compressed_size(bytes) {
+        let (frame, later) = bytes.split_at_checked(size).ok_or_else(|| damaged("a frame is cut"))?;
+        let length = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten();
+        let length = length.filter(|length| *length <= limit).and_then(|length| usize::try_from(length).ok());
+        let length = length.ok_or_else(|| damaged("a frame does not say how long it is"))?;
+        let lines = zstd::bulk::decompress(frame, length).map_err(|e| damaged(&e.to_string()))?;
+        frames.push((size, lines.into()));
+        bytes = later;
+    }
+    Ok(frames)
+}
+
 /// The bytes of a table of frames.
 pub fn encode_table(table: SeekTable) -> Vec<u8> {
     let mut serializer = table.into_serializer();

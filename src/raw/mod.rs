@@ -4,6 +4,7 @@
 //! lossless one of our own put on: offsets, lengths and hashes are those of the bytes as they came.
 
 pub mod encoding;
+pub mod kept;
 pub mod layout;
 pub mod local;
 pub mod reader;
@@ -11,6 +12,7 @@ pub mod source;
 pub mod writer;
 
 pub use encoding::Encoding;
+pub use kept::{Kept, KeptRecord};
 pub use reader::{Block, Blocks, Line};
 pub use source::RawSource;
 pub use writer::{Checkpoint, Passing, RawFacts, RawFile};

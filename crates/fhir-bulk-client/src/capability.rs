@@ -33,6 +33,8 @@ pub struct Capability {
     pub dialects: Vec<Dialect>,
     /// The resource types that it names.
     pub types: Vec<String>,
+    /// What it says that its exports do not support, though searches do: types, and parameters as `Observation?code`.
+    pub not_exported: Vec<String>,
 }
 
 impl Capability {
@@ -100,11 +102,47 @@ struct Rest {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Resource {
     #[serde(rename = "type")]
     type_: String,
     #[serde(default)]
     operation: Vec<Operation>,
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
+    extension: Vec<Extension>,
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
+    search_param: Vec<SearchParam>,
+}
+
+#[derive(Deserialize)]
+struct SearchParam {
+    #[serde(default)]
+    name: String,
+    #[serde(default, deserialize_with = "lenient::null_is_empty")]
+    extension: Vec<Extension>,
+}
+
+#[derive(Deserialize)]
+struct Extension {
+    #[serde(default)]
+    url: String,
+}
+
+impl Extension {
+    /// `http://hl7.org/fhir/uv/bulkdata/Extension/operation-not-supported`: not for exports.
+    fn excludes_exports(&self) -> bool {
+        self.url.contains("/bulkdata/") && self.url.ends_with("/operation-not-supported")
+    }
+}
+
+impl Resource {
+    /// Itself and its parameters, as far as exports do not support them.
+    fn not_exported(&self) -> impl Iterator<Item = String> {
+        let excluded = |extensions: &[Extension]| extensions.iter().any(Extension::excludes_exports);
+        let own = excluded(&self.extension).then(|| self.type_.clone());
+        let parameters = self.search_param.iter().filter(move |parameter| excluded(&parameter.extension));
+        own.into_iter().chain(parameters.map(|parameter| format!("{}?{}", self.type_, parameter.name)))
+    }
 }
 
 #[derive(Deserialize)]
@@ -143,6 +181,12 @@ fn parse(body: &[u8]) -> Result<Capability, Error> {
     Ok(Capability {
         dialects,
         types: statement.rest.iter().flat_map(|rest| &rest.resource).map(|one| one.type_.clone()).collect(),
+        not_exported: statement
+            .rest
+            .iter()
+            .flat_map(|rest| &rest.resource)
+            .flat_map(Resource::not_exported)
+            .collect(),
         system_export: statement.rest.iter().any(|rest| has_export(&rest.operation)),
         patient_export: of_type("Patient"),
         group_export: of_type("Group"),
@@ -186,6 +230,7 @@ mod tests {
             group_export: true,
             dialects: Vec::new(),
             types: vec!["Group".into(), "Patient".into()],
+            not_exported: Vec::new(),
         };
         assert_eq!(parse(body).unwrap(), expected);
     }
@@ -213,6 +258,16 @@ mod tests {
         let instantiates =
             r#","instantiates":["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data|3.0.0"]"#;
         assert_eq!(dialect(instantiates), Some(Dialect::Stu3));
+    }
+
+    #[test]
+    fn what_exports_do_not_support_is_read() {
+        let body = br#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[{"resource":[
+            {"type":"Slot","extension":[{"url":"http://hl7.org/fhir/uv/bulkdata/Extension/operation-not-supported"}]},
+            {"type":"Observation","extension":[{"url":"http://x.example/operation-not-supported"}],"searchParam":[
+                {"name":"code"},
+                {"name":"code-value","extension":[{"url":"http://hl7.org/fhir/uv/bulkdata/Extension/operation-not-supported"}]}]}]}]}"#;
+        assert_eq!(parse(body).unwrap().not_exported, ["Slot", "Observation?code-value"]);
     }
 
     #[test]

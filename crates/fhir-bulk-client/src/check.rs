@@ -76,6 +76,10 @@ impl BulkClient {
                 Dialect::default()
             ));
         }
+        if !capability.not_exported.is_empty() {
+            let shown = crate::outcome::one_line(&capability.not_exported.join(", "));
+            deviations.push(format!("it says that its exports do not support {shown}"));
+        }
         let theirs = capability.implementation_url.as_deref().map(|url| url.trim_end_matches('/'));
         let ours = self.base().as_str().trim_end_matches('/');
         if let Some(theirs) = theirs.filter(|theirs| *theirs != ours) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::auth::{Authorizer, Credentials, Grant, Origins, Secret, SmartConfiguration, discover};
+use crate::auth::{Authorizer, Credentials, Discovery, Grant, Origins, Secret, SmartConfiguration};
 use crate::check::ServerCheck;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
@@ -26,6 +26,7 @@ pub struct BulkClient {
     pub(crate) kick_off_method: KickOffMethod,
     pub(crate) client_id: Option<String>,
     pub(crate) own_jobs: OwnJobs,
+    discovery: Discovery,
     dialect: Option<Dialect>,
     quirks: Option<Quirks>,
     /// What [`BulkClient::adopt`] found.
@@ -51,6 +52,8 @@ pub struct Builder {
     connect_timeout: Duration,
     read_timeout: Duration,
     user_agent: String,
+    /// In PEM.
+    authorities: Vec<Vec<u8>>,
 }
 
 impl BulkClient {
@@ -73,6 +76,7 @@ impl BulkClient {
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(120),
             user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
+            authorities: Vec::new(),
         }
     }
 
@@ -108,12 +112,12 @@ impl BulkClient {
         }
     }
 
-    /// What the server says about its authorization.
+    /// What the server says about its authorization. It is asked once.
     ///
     /// # Errors
     /// As any request; [`ErrorKind::Protocol`] if what comes is nothing of the kind.
     pub async fn smart_configuration(&self) -> Result<SmartConfiguration, Error> {
-        Ok(discover(&self.transport, &self.base).await?.1)
+        Ok(self.discovery.get().await?.1.clone())
     }
 
     /// A URL below the base.
@@ -231,6 +235,13 @@ impl Builder {
         self
     }
 
+    /// Certificates in PEM of authorities whose servers are trusted beside those that the system trusts. May be called
+    /// several times.
+    pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.authorities.push(pem.into());
+        self
+    }
+
     /// Makes the client. No request is sent.
     ///
     /// # Errors
@@ -250,6 +261,9 @@ impl Builder {
             // The transport follows redirects and decodes bodies itself, each with a check that is missing there.
             .redirect(reqwest::redirect::Policy::none())
             .no_gzip();
+        for pem in &self.authorities {
+            http = http.tls_certs_merge(authorities(pem)?);
+        }
         if is_loopback(&base) {
             // A proxy from the environment is for other machines.
             http = http.no_proxy();
@@ -260,12 +274,13 @@ impl Builder {
         })?;
         let pauses = Pauses { min: self.min_interval, max: self.max_poll_interval };
         let mut transport = Transport { http, encryption, auth: None, retries: self.retries, pauses };
+        let discovery = Discovery::new(transport.clone(), base.clone());
         let of_credentials = self.credentials.as_ref().and_then(Credentials::client_id).map(str::to_owned);
         let client_id = self.client_id.or(of_credentials);
         if let Some(credentials) = self.credentials {
             credentials.check(encryption)?;
             let origins = Origins::new(&base, &self.token_origins);
-            let source = credentials.source(transport.clone(), &base);
+            let source = credentials.source(transport.clone(), discovery.clone());
             transport.auth = Some(Arc::new(Authorizer::new(source, origins)));
         }
         Ok(BulkClient {
@@ -276,11 +291,23 @@ impl Builder {
             kick_off_method: self.kick_off_method,
             client_id,
             own_jobs: OwnJobs::default(),
+            discovery,
             dialect: self.dialect,
             quirks: self.quirks,
             found: Default::default(),
         })
     }
+}
+
+/// The certificates of a PEM file.
+fn authorities(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Error> {
+    let unusable = |why: &str| {
+        Error::new(ErrorKind::Config, format!("the authorities' certificates cannot be used: {why}"))
+            .with_hint("a file of certificates in PEM begins with -----BEGIN CERTIFICATE-----")
+    };
+    let found = reqwest::Certificate::from_pem_bundle(pem);
+    let found = found.map_err(|error| unusable(&crate::http::root_cause(&error)))?;
+    if found.is_empty() { Err(unusable("there is none in the file")) } else { Ok(found) }
 }
 
 /// `base` with a path that ends with `/`, so that relative references are resolved below it.

@@ -18,8 +18,10 @@ pub enum ErrorKind {
     Config,
     /// An address that is not encrypted, and not of this machine; no request was sent to it.
     Unencrypted,
-    /// No connection: the name is unknown, the port is closed, or TLS failed.
+    /// No connection: the name is unknown, the port is closed, or TLS failed for another reason than a certificate.
     Connect,
+    /// The server's certificate is not trusted, is of another name, or is not valid now. Nothing was sent.
+    Certificate,
     /// The server did not connect, or did not send anything, in the time allowed.
     Timeout,
     /// 401: the server wants a token, or another one.

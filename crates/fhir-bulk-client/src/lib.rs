@@ -99,7 +99,7 @@ pub use error::{Error, ErrorKind};
 pub use export::{
     AppliedCheck, Contents, Contradiction, Download, DownloadSummary, ExportReport, ExportRequest, FileKey,
     FileRecord, FolderOptions, JobRecord, KickOff, KickOffMethod, Level, Link, Manifest, ManifestPages,
-    OutputFile, Page, Progress, ResumePoint, Section,
+    OutputFile, Page, PartRecord, Progress, ResumePoint, Section,
 };
 pub use group::{Group, GroupMember};
 pub use http::redact;

@@ -76,16 +76,20 @@ impl Tally {
         self.byte_count == other.byte_count && self.hash.clone().finalize() == other.hash.clone().finalize()
     }
 
-    /// Ends the count.
-    pub fn finish(self) -> FileFacts {
-        let digest = self.hash.finalize();
+    /// SHA-256 of the bytes seen so far, as 64 lower-case hexadecimal digits.
+    pub fn sha256(&self) -> String {
         let mut sha256 = String::with_capacity(64);
-        for byte in digest {
+        for byte in self.hash.clone().finalize() {
             for digit in [byte >> 4, byte & 15] {
                 sha256.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
             }
         }
-        FileFacts { byte_count: self.byte_count, line_count: self.line_count, sha256 }
+        sha256
+    }
+
+    /// Ends the count.
+    pub fn finish(self) -> FileFacts {
+        FileFacts { byte_count: self.byte_count, line_count: self.line_count, sha256: self.sha256() }
     }
 }
 

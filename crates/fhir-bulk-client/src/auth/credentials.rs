@@ -8,6 +8,7 @@ use super::backend_services::KeyClient;
 use super::basic::Basic;
 use super::bearer::{Bearer, BearerFile};
 use super::client_secret::SecretClient;
+use super::discovery::Discovery;
 use super::token::{Lifetime, Token};
 use super::token_request::TokenRequest;
 use super::{KeySet, Scopes, Secret, TokenSource};
@@ -90,8 +91,8 @@ impl Credentials {
     }
 
     /// Where the tokens come from. `transport` carries none.
-    pub(crate) fn source(self, transport: Transport, base: &Url) -> Box<dyn TokenSource> {
-        let request = |token_url, scopes| TokenRequest::new(transport, base.clone(), token_url, scopes);
+    pub(crate) fn source(self, transport: Transport, discovery: Discovery) -> Box<dyn TokenSource> {
+        let request = |token_url, scopes| TokenRequest::new(transport, discovery, token_url, scopes);
         match self {
             Self::Bearer(token) => Box::new(Bearer(token)),
             Self::BearerFile(path) => Box::new(BearerFile(path)),

@@ -1,7 +1,10 @@
 //! Where a server's tokens come from: `.well-known/smart-configuration`
 //! ([SMART discovery](https://hl7.org/fhir/smart-app-launch/conformance.html#using-well-known)).
 
+use std::sync::Arc;
+
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
@@ -43,11 +46,30 @@ impl SmartConfiguration {
     }
 }
 
-/// Asks the server with this base for its SMART configuration. `transport` carries no token.
-///
-/// # Errors
-/// As any request; [`ErrorKind::Protocol`] if what comes is none.
-pub(crate) async fn discover(transport: &Transport, base: &Url) -> Result<(Url, SmartConfiguration), Error> {
+/// A server's SMART configuration, asked for once by all who want it. A failure is not remembered.
+#[derive(Clone)]
+pub(crate) struct Discovery {
+    transport: Transport,
+    base: Url,
+    found: Arc<OnceCell<(Url, SmartConfiguration)>>,
+}
+
+impl Discovery {
+    /// Of the server with this base. `transport` carries no token.
+    pub(crate) fn new(transport: Transport, base: Url) -> Self {
+        Self { transport, base, found: Arc::default() }
+    }
+
+    /// The configuration, and where it was found.
+    ///
+    /// # Errors
+    /// As any request; [`ErrorKind::Protocol`] if what comes is none.
+    pub(crate) async fn get(&self) -> Result<&(Url, SmartConfiguration), Error> {
+        self.found.get_or_try_init(|| discover(&self.transport, &self.base)).await
+    }
+}
+
+async fn discover(transport: &Transport, base: &Url) -> Result<(Url, SmartConfiguration), Error> {
     let url = base
         .join(".well-known/smart-configuration")
         .map_err(|_| Error::new(ErrorKind::Config, "the base URL cannot have a path"))?;

@@ -54,6 +54,12 @@ impl Grant {
                 self.scopes().to_string()
             ));
         }
+        if !self.scopes().may_read() {
+            warnings.push(format!(
+                "no scope of the token allows to read: the server will refuse, or export nothing; the scopes are {:?}",
+                self.scopes().to_string()
+            ));
+        }
         if self.patient.is_some() || self.scopes().is_of_a_patient() {
             warnings.push("the token is for a single patient: the export has no others".to_owned());
         }

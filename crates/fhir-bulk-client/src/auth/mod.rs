@@ -26,8 +26,8 @@ use reqwest::header::HeaderValue;
 use url::Url;
 
 pub use credentials::{BackendServices, ClientSecret, Credentials};
+pub(crate) use discovery::Discovery;
 pub use discovery::SmartConfiguration;
-pub(crate) use discovery::discover;
 pub use grant::Grant;
 pub use key::{Algorithm, SigningKey};
 pub use key_set::KeySet;

@@ -62,6 +62,17 @@ impl Scopes {
         self.iter().any(|scope| scope.starts_with("patient/"))
     }
 
+    /// Whether some scope may allow to read resources. Of scopes that are not SMART's nobody knows here.
+    pub fn may_read(&self) -> bool {
+        const OTHERS: [&str; 5] = ["openid", "fhirUser", "profile", "offline_access", "online_access"];
+        self.iter().any(|scope| match Meaning::of(scope) {
+            Some(meaning) if ["system", "user", "patient"].contains(&meaning.context) => {
+                meaning.letters.contains('r')
+            }
+            _ => !OTHERS.contains(&scope) && scope.split('/').next() != Some("launch"),
+        })
+    }
+
     /// The resource types that may be read of the system; none if all may.
     pub fn readable_types(&self) -> Option<Vec<String>> {
         let meanings = self.iter().filter_map(Meaning::of);
@@ -126,6 +137,20 @@ mod tests {
 
     fn not_in(asked: &str, granted: &str) -> Vec<String> {
         Scopes::parse(asked).not_in(&Scopes::parse(granted))
+    }
+
+    #[test]
+    fn scopes_that_read_nothing_are_known() {
+        for scopes in
+            ["", "system/*.cud", "system/Patient.write system/*.s", "openid fhirUser launch/patient"]
+        {
+            assert!(!Scopes::parse(scopes).may_read(), "{scopes}");
+        }
+        for scopes in
+            ["system/*.cud system/Patient.rs", "system/*.*", "https://fhir.example/.default", "bulk"]
+        {
+            assert!(Scopes::parse(scopes).may_read(), "{scopes}");
+        }
     }
 
     #[test]

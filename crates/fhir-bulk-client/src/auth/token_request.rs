@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use tokio::sync::OnceCell;
 use url::{Url, form_urlencoded};
 
-use super::discovery::discover;
+use super::discovery::Discovery;
 use super::token::{Lifetime, Token};
 use super::{Grant, Scopes, Secret, SmartConfiguration};
 use crate::error::{Error, ErrorKind};
@@ -36,7 +36,7 @@ pub(crate) struct Proof {
 /// Asks for tokens.
 pub(crate) struct TokenRequest {
     pub transport: Transport,
-    pub base: Url,
+    pub discovery: Discovery,
     /// The token endpoint, where the user has named it.
     pub token_url: Option<Url>,
     /// The scopes, where the user has named them.
@@ -74,17 +74,17 @@ struct Refusal {
 impl TokenRequest {
     pub(crate) fn new(
         transport: Transport,
-        base: Url,
+        discovery: Discovery,
         token_url: Option<Url>,
         scopes: Option<Scopes>,
     ) -> Self {
-        Self { transport, base, token_url, scopes, found: OnceCell::new() }
+        Self { transport, discovery, token_url, scopes, found: OnceCell::new() }
     }
 
     /// The token endpoint, found once. One that the user has named needs no discovery: some servers have none.
     pub(crate) async fn endpoint(&self) -> Result<&Endpoint, Error> {
         let find = || async {
-            let discovered = discover(&self.transport, &self.base).await;
+            let discovered = self.discovery.get().await.cloned();
             match (&self.token_url, discovered) {
                 (Some(url), found) => {
                     let configuration = found.map(|(_, configuration)| configuration).unwrap_or_default();

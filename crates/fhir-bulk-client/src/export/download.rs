@@ -8,12 +8,12 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::ETAG;
 use url::Url;
 
-use super::continuation::{Parts, rest_of};
+use super::continuation::{Parts, Rest, rest_of};
 use super::inspect::{Contents, Inspector};
 use super::manifest::{OutputFile, Section};
+use super::resume::{PartRecord, ResumePoint};
 use crate::client::BulkClient;
 use crate::error::{Error, ErrorKind};
 use crate::http::{Answer, Body, Call, Transport};
@@ -62,34 +62,6 @@ pub struct DownloadSummary {
     pub elapsed: Duration,
 }
 
-/// Where a download broke off that another process began: the bytes that are there, and the file's `ETag`.
-#[derive(Default)]
-pub struct ResumePoint {
-    tally: Tally,
-    inspector: Option<Inspector>,
-    no_data: Option<String>,
-    etag: Option<String>,
-}
-
-impl ResumePoint {
-    /// Before the first byte. `etag` is what [`Download::etag`] was, if it was anything.
-    pub fn new(section: Section, file: &OutputFile, etag: Option<String>) -> Self {
-        let inspector = Some(Inspector::new(section, file));
-        Self { tally: Tally::new(), inspector, no_data: None, etag }
-    }
-
-    /// Takes the next of the bytes that are there.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.tally.update(bytes);
-        if let Some(inspector) = &mut self.inspector
-            && let Err(why) = inspector.update(bytes)
-        {
-            self.inspector = None;
-            self.no_data = Some(why);
-        }
-    }
-}
-
 impl BulkClient {
     /// Begins to download a file of a manifest whose `requiresAccessToken` is given.
     ///
@@ -111,7 +83,8 @@ impl BulkClient {
     /// stays; [`Download::chunk`] gives what follows.
     ///
     /// # Errors
-    /// As [`BulkClient::download`]; [`ErrorKind::Truncated`] if the file is another one now.
+    /// As [`BulkClient::download`]; [`ErrorKind::Truncated`] if the file is another one now, or what the point was given
+    /// is not what its record says: begin at the start then.
     pub async fn download_from(
         &self,
         section: Section,
@@ -121,36 +94,25 @@ impl BulkClient {
     ) -> Result<Download, Error> {
         let url = self.at_base(&file.url)?;
         let call = Call { authorize: requires_access_token, ..Call::get(url, "application/fhir+ndjson") };
-        if let Some(why) = point.no_data {
-            return Err(not_data(&call.url, &why));
-        }
-        let etag = point.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
-        let parts = Parts { etag: etag.and_then(|etag| etag.parse().ok()), allowed: etag.is_some() };
-        let (answer, first) = match point.tally.byte_count() {
-            0 => (self.transport.send(&call).await, Bytes::new()),
-            _ => match rest_of(&self.transport, &call, &point.tally, &parts).await {
-                Ok(rest) => (Ok(rest.answer), rest.first),
-                Err(error) => (Err(error), Bytes::new()),
-            },
+        let begun = point.begun(section, file).map_err(|why| why.error(&call))?;
+        let rest = match begun.tally.byte_count() {
+            0 => self.transport.send(&call).await.map(Rest::whole),
+            _ => rest_of(&self.transport, &call, &begun.tally, &begun.parts).await,
         };
-        let answer = answer.map_err(explain)?;
+        let Rest { answer, first } = rest.map_err(explain)?;
         refuse_page(&answer)?;
-        let (parts, retries) = (Parts::of(&answer), answer.retries);
         Ok(Download {
             transport: self.transport.clone(),
             call,
+            parts: begun.parts.after(&answer),
             body: answer.body,
-            parts,
-            inspector: match point.tally.byte_count() {
-                0 => Some(Inspector::new(section, file)),
-                _ => point.inspector,
-            },
-            tally: point.tally,
+            inspector: Some(begun.inspector),
+            tally: begun.tally,
             first,
             count: file.count,
             count_is_wrong: self.quirks().counts_are_wrong,
             started: Instant::now(),
-            retries,
+            retries: answer.retries,
             breaks_left: self.transport.retries,
             complete: false,
         })
@@ -232,7 +194,7 @@ impl Download {
             self.parts.allowed &= !self.body.is_decoded();
             match rest_of(&self.transport, &self.call, &self.tally, &self.parts).await {
                 Ok(rest) => {
-                    self.parts = Parts::of(&rest.answer);
+                    self.parts = self.parts.after(&rest.answer);
                     self.body = rest.answer.body;
                     if !rest.first.is_empty() {
                         return Ok(Some(rest.first));
@@ -243,7 +205,7 @@ impl Download {
                     }
                 }
                 Err(error) if may_go_on(&error) => broken = error,
-                Err(_) => return Err(broken),
+                Err(error) => return Err(Some(explain(error)).filter(is_expired).unwrap_or(broken)),
             }
         }
         Err(broken)
@@ -254,9 +216,16 @@ impl Download {
         self.body.media_type()
     }
 
-    /// The file's `ETag`: to be kept for [`ResumePoint`].
-    pub fn etag(&self) -> Option<String> {
-        self.body.header(&ETAG)
+    /// What to keep of the bytes that [`Download::chunk`] has given so far, so that another process can go on behind
+    /// them with a [`ResumePoint`]. Keep it after the bytes themselves are durable.
+    pub fn part_record(&self) -> PartRecord {
+        let parts = Some(&self.parts).filter(|parts| parts.allowed && !self.body.is_decoded());
+        PartRecord {
+            byte_count: self.tally.byte_count(),
+            sha256: self.tally.sha256(),
+            etag: parts.and_then(|parts| Some(parts.etag.as_ref()?.to_str().ok()?.to_owned())),
+            length: parts.and_then(|parts| parts.length),
+        }
     }
 
     /// Ends the download, after [`Download::chunk`] has returned none, without looking at what was received.
@@ -320,9 +289,13 @@ impl Download {
     }
 }
 
-fn not_data(url: &Url, why: &str) -> Error {
+pub(super) fn not_data(url: &Url, why: &str) -> Error {
     Error::new(ErrorKind::NotData, format!("what the server sent is no file of resources: {why}"))
         .with_url("GET", url)
+}
+
+fn is_expired(error: &Error) -> bool {
+    error.kind() == ErrorKind::LinkExpired
 }
 
 fn may_go_on(error: &Error) -> bool {

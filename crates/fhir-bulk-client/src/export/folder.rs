@@ -1,25 +1,29 @@
 //! A whole export into a folder, which goes on where it ended whenever it is called again.
 //!
 //! The folder has the files under `<Type>.<n>.ndjson`, `deleted/` and `error/`, the manifest's pages, `job.json` and
-//! `files.ndjson` ([`record`](super::record)). A file that is being received is called `….part`; it gets its name when it
-//! is verified. A page of the manifest is kept as it was received.
+//! `files.ndjson` ([`record`](super::record)). A file that is being received is called `….part` ([`part`](super::part)); it
+//! gets its name when it is verified. A page of the manifest is kept as it was received.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt};
 use tokio::fs;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::applied::AppliedCheck;
-use super::download::ResumePoint;
+use super::download::DownloadSummary;
+use super::durable::{unusable, write_durably};
+use super::expiry::Expiry;
 use super::manifest::{OutputFile, Section};
+use super::part::{Part, discard, is_of_a_part};
 use super::record::{FileKey, FileRecord, JobRecord};
 use super::report::ExportReport;
 use super::request::ExportRequest;
+use super::resume::ResumePoint;
 use super::status::{ManifestPages, Progress};
 use crate::client::BulkClient;
 use crate::error::{Error, ErrorKind};
@@ -29,8 +33,11 @@ use crate::error::{Error, ErrorKind};
 pub struct FolderOptions {
     /// How many files are received at a time.
     pub parallel: usize,
-    /// How often a file is received again from its start where it turns out to be short.
+    /// How often a file is asked for again where it turns out to be short.
     pub restarts: u32,
+    /// After how many bytes of a file those that were received are made durable, so that another process need not ask
+    /// for them again. Where they come slowly they are made durable every five seconds.
+    pub checkpoint_bytes: u64,
     /// How many lines of each file are compared with what was asked.
     pub compared_lines: usize,
     /// Whether the job is deleted on the server when all files are there.
@@ -38,9 +45,10 @@ pub struct FolderOptions {
 }
 
 impl Default for FolderOptions {
-    /// Four files at a time, two restarts, a thousand lines of each compared, and the job is deleted.
+    /// Four files at a time, two restarts, checkpoints every 32 MiB, a thousand lines of each compared, and the job is
+    /// deleted.
     fn default() -> Self {
-        Self { parallel: 4, restarts: 2, compared_lines: 1_000, delete_job: true }
+        Self { parallel: 4, restarts: 2, checkpoint_bytes: 32 << 20, compared_lines: 1_000, delete_job: true }
     }
 }
 
@@ -104,8 +112,9 @@ impl BulkClient {
         for (number, page) in manifest.pages.iter().enumerate() {
             write_durably(&folder.join(format!("manifest.{number}.json")), &page.raw).await?;
         }
-        let files = self.receive(request, &job.status_url, &manifest, folder, options).await?;
+        let (files, warnings) = self.receive(request, &job.status_url, &manifest, folder, options).await?;
         let mut report = ExportReport::new(request, &job, &manifest, files);
+        report.warnings.extend(warnings);
         report.kick_off = kicked_off;
         report.waiting = waited.saturating_sub(kicked_off);
         report.downloading = started.elapsed().saturating_sub(waited);
@@ -134,7 +143,7 @@ impl BulkClient {
         Ok(job)
     }
 
-    /// The records of all files, in the manifest's order.
+    /// The records of all files, in the manifest's order, and what is odd about receiving them.
     async fn receive(
         &self,
         request: &ExportRequest,
@@ -142,7 +151,7 @@ impl BulkClient {
         manifest: &ManifestPages,
         folder: &Path,
         options: FolderOptions,
-    ) -> Result<Vec<FileRecord>, Error> {
+    ) -> Result<(Vec<FileRecord>, Vec<String>), Error> {
         for name in ["deleted", "error"] {
             let path = folder.join(name);
             fs::create_dir_all(&path).await.map_err(|error| unusable(&path, &error))?;
@@ -161,17 +170,24 @@ impl BulkClient {
                 {
                     return Ok((number, record.clone()));
                 }
-                let record = self.receive_file(wanted, status_url, links, folder, options.restarts).await?;
+                let record = self.receive_file(wanted, status_url, links, folder, options).await?;
                 let record = compared(record, request, folder, options.compared_lines).await?;
                 note(journal, folder, &record).await?;
                 Ok::<_, Error>((number, record))
             });
         // In whichever order they end: a long one would hold up the others otherwise.
-        let files: Result<Vec<_>, Error> =
-            files.buffer_unordered(options.parallel.max(1)).try_collect().await;
-        let mut files = files?;
-        files.sort_by_key(|(number, _)| *number);
-        Ok(files.into_iter().map(|(_, record)| record).collect())
+        let mut files = files.buffer_unordered(options.parallel.max(1));
+        let (started, mut expiry) = (Instant::now(), Expiry::of(manifest));
+        let (mut received, mut warnings) = (Vec::new(), Vec::new());
+        while let Some(file) = files.try_next().await? {
+            received.push(file);
+            if let Some(warning) = expiry.as_mut().and_then(|expiry| expiry.received(started.elapsed())) {
+                tracing::warn!("{warning}");
+                warnings.push(warning);
+            }
+        }
+        received.sort_by_key(|(number, _)| *number);
+        Ok((received.into_iter().map(|(_, record)| record).collect(), warnings))
     }
 
     /// Receives one file, with another link where the one it has is no longer good.
@@ -181,15 +197,14 @@ impl BulkClient {
         status_url: &Url,
         links: &Mutex<Links>,
         folder: &Path,
-        mut restarts: u32,
+        options: FolderOptions,
     ) -> Result<FileRecord, Error> {
-        let (path, mut generation) = (folder.join(&wanted.name), 0);
+        let (path, mut generation, mut restarts) = (folder.join(&wanted.name), 0, options.restarts);
         loop {
-            match self.receive_once(&wanted, &path).await {
+            match self.receive_once(&wanted, &path, options.checkpoint_bytes).await {
                 Err(error) if error.kind() == ErrorKind::Truncated && restarts > 0 => {
                     restarts -= 1;
-                    tracing::warn!(%error, name = wanted.name, "a file is received again from its start");
-                    let _ = fs::remove_file(part(&path)).await;
+                    tracing::warn!(%error, name = wanted.name, "a file is asked for again");
                 }
                 Err(error) if error.kind() == ErrorKind::LinkExpired && generation < 2 => {
                     let mut links = links.lock().await;
@@ -212,44 +227,37 @@ impl BulkClient {
         &self,
         wanted: &Wanted,
         path: &Path,
-    ) -> Result<super::download::DownloadSummary, Error> {
-        let (part, tag) = (part(path), path.with_extension("etag"));
-        let (key, token) = (&wanted.key, wanted.requires_access_token);
-        let etag = fs::read_to_string(&tag).await.ok();
-        let mut point = ResumePoint::new(key.section, &wanted.file, etag);
-        take(&part, &mut point).await.map_err(|error| unusable(&part, &error))?;
-        let mut download = self.download_from(key.section, &wanted.file, token, point).await?;
-        if let Some(etag) = download.etag() {
-            fs::write(&tag, etag).await.map_err(|error| unusable(&tag, &error))?;
-        }
-        let out = fs::OpenOptions::new().create(true).append(true).open(&part).await;
-        let mut out = out.map_err(|error| unusable(&part, &error))?;
+        checkpoint: u64,
+    ) -> Result<DownloadSummary, Error> {
+        let (key, file, token) = (&wanted.key, &wanted.file, wanted.requires_access_token);
+        let (mut part, point) = Part::open(path, key, file, checkpoint).await?;
+        let begun = point.byte_count() > 0;
+        let mut download = match self.download_from(key.section, file, token, point).await {
+            Err(error) if begun && error.kind() == ErrorKind::Truncated => {
+                tracing::warn!(%error, name = wanted.name, "the file is another one now and begins again");
+                part = Part::create(path, key, checkpoint).await?;
+                let start = ResumePoint::new(key.section, file, None);
+                self.download_from(key.section, file, token, start).await?
+            }
+            download => download?,
+        };
         loop {
-            let chunk = download.chunk().await;
-            // What has come before an error stays: the next attempt goes on behind it.
-            let Some(chunk) = (match chunk {
-                Ok(chunk) => chunk,
-                Err(error) => {
-                    let _ = out.flush().await;
-                    if error.kind() == ErrorKind::NotData {
-                        let _ = fs::remove_file(&part).await;
-                    }
+            match download.chunk().await {
+                Ok(Some(bytes)) => part.write(&bytes, &download).await?,
+                Ok(None) => break,
+                Err(error) if error.kind() == ErrorKind::NotData => {
+                    discard(path).await?;
                     return Err(error);
                 }
-            }) else {
-                break;
-            };
-            out.write_all(&chunk).await.map_err(|error| unusable(&part, &error))?;
+                // What has come before stays: the next attempt goes on behind it.
+                Err(error) => return part.save(&download).await.and(Err(error)),
+            }
         }
-        let sync = async {
-            out.flush().await?;
-            out.sync_data().await
-        };
-        sync.await.map_err(|error| unusable(&part, &error))?;
-        let summary = download.verify()?;
-        fs::rename(&part, path).await.map_err(|error| unusable(path, &error))?;
-        let _ = fs::remove_file(&tag).await;
-        Ok(summary)
+        match download.verify() {
+            Ok(summary) => part.finish().await.map(|()| summary),
+            // What is wrong may lie anywhere in it.
+            Err(error) => discard(path).await.and(Err(error)),
+        }
     }
 }
 
@@ -280,30 +288,6 @@ async fn is_there(folder: &Path, record: &FileRecord) -> bool {
     fs::metadata(folder.join(&record.name)).await.is_ok_and(|there| there.len() == record.byte_count)
 }
 
-fn part(path: &Path) -> PathBuf {
-    path.with_extension("ndjson.part")
-}
-
-fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Config, format!("{} cannot be used: {error}", path.display()))
-}
-
-/// Takes what is there of a file.
-async fn take(part: &Path, point: &mut ResumePoint) -> std::io::Result<()> {
-    let mut file = match fs::File::open(part).await {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer).await? {
-            0 => return Ok(()),
-            length => point.update(&buffer[..length]),
-        }
-    }
-}
-
 /// The record with what the file's first lines contradict of what was asked.
 async fn compared(
     mut record: FileRecord,
@@ -328,22 +312,6 @@ async fn compared(
     }
     record.contradictions = check.finish();
     Ok(record)
-}
-
-async fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let new = path.with_extension("new");
-    let write = async {
-        let mut file = fs::File::create(&new).await?;
-        file.write_all(bytes).await?;
-        file.sync_all().await?;
-        fs::rename(&new, path).await?;
-        // The name is durable with the folder.
-        if let Some(folder) = path.parent() {
-            fs::File::open(folder).await?.sync_all().await?;
-        }
-        std::io::Result::Ok(())
-    };
-    write.await.map_err(|error| unusable(path, &error))
 }
 
 /// The files that are finished. A last line that was cut by a crash is none.
@@ -379,7 +347,7 @@ async fn clear(folder: &Path) -> Result<(), Error> {
         while let Ok(Some(entry)) = entries.next_entry().await {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.ends_with(".ndjson") || name.ends_with(".part") || name.ends_with(".etag") {
+            if name.ends_with(".ndjson") || is_of_a_part(&name) {
                 fs::remove_file(entry.path()).await.map_err(|error| unusable(&entry.path(), &error))?;
             }
         }

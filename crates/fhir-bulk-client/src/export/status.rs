@@ -20,7 +20,7 @@ use super::record::FileKey;
 use crate::client::BulkClient;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
-use crate::http::{Answer, Call, Failure, Retry, redact, retry_after};
+use crate::http::{Answer, Call, Failure, Retry, redact, retry_after, time_until};
 use crate::outcome::{OperationOutcome, one_line};
 use crate::server::Quirks;
 
@@ -63,6 +63,8 @@ pub struct Page {
     pub raw: Bytes,
     /// Until when the files are there, by the `Expires` header, as it was written.
     pub expires: Option<String>,
+    /// How long that was when the page came, by the server's own clock where it says its time.
+    pub expires_in: Option<Duration>,
     /// What it says, with URLs made absolute.
     pub manifest: Manifest,
 }
@@ -71,6 +73,11 @@ impl ManifestPages {
     /// The `transactionTime`, which is the same on every page.
     pub fn transaction_time(&self) -> Option<&str> {
         self.pages.first().map(|page| page.manifest.transaction_time.as_str())
+    }
+
+    /// The page whose files are the first to go, if the server says when: [`Page::expires`] and [`Page::expires_in`].
+    pub fn first_to_expire(&self) -> Option<&Page> {
+        self.pages.iter().filter(|page| page.expires_in.is_some()).min_by_key(|page| page.expires_in)
     }
 
     /// All files: those with resources, those with what was deleted, those with OperationOutcomes. Each with the key by
@@ -328,6 +335,7 @@ fn judge(failure: Failure, quirks: &Quirks) -> Verdict {
 async fn read_page(answer: Answer, room: usize) -> Result<Page, Error> {
     let url = answer.url.clone();
     let expires = answer.header(EXPIRES).map(str::to_owned);
+    let expires_in = expires.as_deref().and_then(|expires| time_until(expires, &answer.headers));
     let media_type = answer.body.media_type().unwrap_or_default();
     let raw = answer.body.read(room).await?;
     let mut manifest = Manifest::parse(&raw).map_err(|error| {
@@ -341,7 +349,7 @@ async fn read_page(answer: Answer, room: usize) -> Result<Page, Error> {
     })?;
     manifest.resolve_urls(&url);
     tracing::debug!(url = redact(&url), files = manifest.output.len(), "page of the manifest");
-    Ok(Page { url, raw, expires, manifest })
+    Ok(Page { url, raw, expires, expires_in, manifest })
 }
 
 fn progress_text(answer: &Answer) -> Option<String> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
+use rustls::CertificateError;
 
 use super::call::shown_headers;
 use super::{Call, retry_after};
@@ -50,6 +51,9 @@ impl Failure {
     pub(crate) fn transport(call: &Call, error: &reqwest::Error) -> Self {
         let host = &call.url[url::Position::BeforeHost..url::Position::AfterPort];
         let cause = root_cause(error);
+        if let Some(certificate) = certificate_error(error) {
+            return Self::certificate(call, host, certificate);
+        }
         let (kind, what, retry) = if error.is_timeout() && !error.is_connect() {
             (
                 ErrorKind::Timeout,
@@ -70,6 +74,27 @@ impl Failure {
             error = error.with_hint("is the server running, and is this its address?");
         }
         Self::new(error, retry)
+    }
+
+    /// The server is not known to be the one that was meant. Asking again does not change its certificate.
+    fn certificate(call: &Call, host: &str, why: &CertificateError) -> Self {
+        let what =
+            format!("the certificate of {host} is refused: {}", crate::outcome::one_line(&why.to_string()));
+        let hint = match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "it has expired: the server needs another"
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "is this machine's clock right?"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "use the name in the URL that the certificate has"
+            }
+            _ => "if an authority of your own issued it, give that authority's certificate to the client",
+        };
+        Self::fatal(
+            Error::new(ErrorKind::Certificate, what).with_url(call.method_name(), &call.url).with_hint(hint),
+        )
     }
 
     /// An answer came, with a status that is no success.
@@ -114,6 +139,18 @@ fn meaning(status: StatusCode) -> (ErrorKind, &'static str, Option<&'static str>
             (ErrorKind::Server, "the server failed", Some("it may be down or overloaded: run again later"))
         }
         _ => (ErrorKind::Protocol, "the server's answer has an unexpected status", None),
+    }
+}
+
+/// What is wrong with the server's certificate, if that is what `error` was caused by.
+fn certificate_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e CertificateError> {
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(why);
+    }
+    // What an I/O error carries is not its source: that is the source of what it carries.
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(carried) => certificate_error(carried),
+        None => certificate_error(error.source()?),
     }
 }
 

@@ -65,8 +65,16 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
             milliseconds => after_epoch(Duration::from_millis(milliseconds))?,
         }
     } else {
-        httpdate::parse_http_date(value).ok()?
+        return time_until(value, headers);
     };
+    let now = date(headers).unwrap_or_else(SystemTime::now);
+    Some(until.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// How long it is until an HTTP date in a response with these headers: zero if it is over, none if it is no date. `0` and
+/// `-1`, which caches are sent, are none.
+pub(crate) fn time_until(date_text: &str, headers: &HeaderMap) -> Option<Duration> {
+    let until = httpdate::parse_http_date(date_text.trim()).ok()?;
     let now = date(headers).unwrap_or_else(SystemTime::now);
     Some(until.duration_since(now).unwrap_or(Duration::ZERO))
 }

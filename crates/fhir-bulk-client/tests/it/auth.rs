@@ -201,6 +201,22 @@ async fn scopes_that_are_narrower_than_asked_are_told() {
 }
 
 #[tokio::test]
+async fn a_check_asks_for_the_configuration_once_and_tells_of_scopes_that_read_nothing() {
+    let server = Server::start().await;
+    server.on("GET /fhir/.well-known/smart-configuration", [configuration(&server, json!({}))]);
+    server.on("POST /token", [token("t", json!({ "scope": "system/*.cud openid" }))]);
+    let credentials = Credentials::BackendServices(backend(keys(&[Algorithm::Es384])));
+    let client = server.client().credentials(credentials).build().unwrap();
+    let check = client.check().await.unwrap();
+    assert!(check.smart.is_some());
+    let told: Vec<_> = check.deviations.iter().filter(|told| told.starts_with("no scope")).collect();
+    insta::assert_snapshot!(told[0], @r#"no scope of the token allows to read: the server will refuse, or export nothing; the scopes are "system/*.cud openid""#);
+    let asked =
+        server.seen().iter().filter(|seen| seen.path_and_query.contains("smart-configuration")).count();
+    assert_eq!(asked, 1);
+}
+
+#[tokio::test]
 async fn a_token_of_a_single_patient_is_told() {
     let server = Server::start().await;
     server.on("POST /token", [token("t1", json!({"scope": "patient/*.rs", "patient": "p1"}))]);

@@ -40,12 +40,16 @@ async fn what_a_server_leaves_open_or_contradicts_is_told() {
     let server = Server::start().await;
     server.on(
         "GET /fhir/metadata",
-        [statement(r#","implementation":{"url":"https://inner.example/r4?key=x"}"#)],
+        [statement(
+            r#","implementation":{"url":"https://inner.example/r4?key=x"},"rest":[{"resource":[{"type":"Slot","extension":[
+                {"url":"http://hl7.org/fhir/uv/bulkdata/Extension/operation-not-supported"}]}]}]"#,
+        )],
     );
     let check = server.client().build().unwrap().check().await.unwrap();
     insta::assert_snapshot!(stable(check.deviations.join("\n")), @"
     it announces no export at any level: it may do them all the same
     it does not name its version of the specification: stu2 is spoken
+    it says that its exports do not support Slot
     it knows itself as https://inner.example/r4?key=…: the URLs that it gives out may lead there, without the token
     ");
 }

@@ -280,6 +280,29 @@ async fn links_that_expire_are_asked_for_anew() {
 }
 
 #[tokio::test]
+async fn files_that_will_be_gone_before_they_are_received_are_warned_of() {
+    // By its `Expires` they have been gone for long, and it gives them all the same.
+    let server = crate::server::Server::start().await;
+    use crate::server::Reply;
+    server.on("GET /fhir/$export", [Reply::status(202).header("content-location", "/poll")]);
+    let manifest = format!(
+        r#"{{"transactionTime":"2026-01-01T00:00:00Z","requiresAccessToken":false,"output":[{{"type":"Patient","url":"{}"}}]}}"#,
+        server.url("/file")
+    );
+    let done = Reply::status(200).header("expires", "Sun, 06 Nov 1994 08:49:37 GMT").json(manifest);
+    server.on("GET /poll", [done]);
+    server.on("GET /file", [Reply::status(200).ndjson("{\"resourceType\":\"Patient\",\"id\":\"1\"}\n")]);
+    server.on("DELETE /poll", [Reply::status(202)]);
+    let folder = tempfile::tempdir().unwrap();
+    let client = server.client().build().unwrap();
+    let request = ExportRequest::default();
+    let report = client.export_to(&request, folder.path(), FolderOptions::default(), |_| ()).await.unwrap();
+    let told: Vec<_> = report.warnings.iter().filter(|warning| warning.contains("keeps its files")).collect();
+    assert_eq!(told.len(), 1, "{:?}", report.warnings);
+    assert_eq!(report.resources["Patient"], 1);
+}
+
+#[tokio::test]
 async fn files_on_another_origin_get_no_token() {
     use fhir_bulk_server::Step;
     let settings = ServerOptions {
@@ -341,31 +364,6 @@ async fn a_file_that_was_lost_though_it_has_a_record_is_received_again() {
     is_whole(&real);
     let outcome = client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
     assert_eq!(outcome.resources["Observation"], 100);
-}
-
-#[tokio::test]
-async fn what_has_been_received_before_a_crash_is_not_received_again() {
-    use fhir_bulk_server::Step;
-    let real = Real::with_observations(options(), 30).await;
-    let keep = FolderOptions { delete_job: false, ..Default::default() };
-    let client = real.client().build().unwrap();
-    let request = ExportRequest::default();
-    client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
-    // As a crash in the middle of the file leaves it.
-    let (whole, part) = (real.path("Observation.0.ndjson"), real.path("Observation.0.ndjson.part"));
-    let text = std::fs::read(&whole).unwrap();
-    std::fs::remove_file(&whole).unwrap();
-    std::fs::write(&part, &text[..1_000]).unwrap();
-    let records = std::fs::read_to_string(real.path("files.ndjson")).unwrap();
-    let others: Vec<&str> = records.lines().filter(|line| !line.contains("\"Observation\"")).collect();
-    std::fs::write(real.path("files.ndjson"), others.join("\n") + "\n{\"cut").unwrap();
-    let first = real.server.requests_of(Step::File);
-    let etag = first.iter().find(|seen| seen.uri.contains("Observation")).map(|seen| seen.status);
-    assert!(etag.is_some());
-    client.export_to(&request, real.folder.path(), keep, |_| ()).await.unwrap();
-    assert_eq!(std::fs::read(&whole).unwrap(), text);
-    assert!(!part.exists());
-    assert_eq!(real.server.requests_of(Step::File).len(), first.len() + 1);
 }
 
 #[tokio::test]

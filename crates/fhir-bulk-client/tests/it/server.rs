@@ -16,6 +16,7 @@ use std::time::Duration;
 pub struct Seen {
     pub method: String,
     pub path_and_query: String,
+    pub version: axum::http::Version,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -138,6 +139,14 @@ impl Server {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
+        Self::serve(listener, origin)
+    }
+
+    /// At the port of `listener`, which has this origin.
+    pub fn serve<L: axum::serve::Listener>(listener: L, origin: String) -> Self
+    where
+        L::Addr: std::fmt::Debug,
+    {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         let app = axum::Router::new().fallback(move |request: Request| {
@@ -188,6 +197,7 @@ fn answer(state: &Mutex<State>, request: &Parts, body: Bytes) -> Reply {
     state.seen.push(Seen {
         method: request.method.to_string(),
         path_and_query: request.uri.path_and_query().unwrap().to_string(),
+        version: request.version,
         headers: request.headers.clone(),
         body,
     });

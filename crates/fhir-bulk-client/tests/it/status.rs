@@ -63,6 +63,42 @@ async fn the_status_is_asked_until_the_manifest_is_there() {
 }
 
 #[tokio::test]
+async fn when_the_files_go_is_told_by_the_servers_clock() {
+    let at = |expires: &'static str| {
+        done().header("date", "Sun, 06 Nov 1994 08:49:37 GMT").header("expires", expires)
+    };
+    for (expires, left) in [
+        ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+        ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+        ("0", None),
+        ("2026-11-23T17:12:54Z", None),
+    ] {
+        let server = Server::start().await;
+        server.on("GET /poll", [at(expires)]);
+        let manifest = wait(&server).await.unwrap();
+        assert_eq!(manifest.pages[0].expires_in, left.map(Duration::from_secs), "{expires}");
+        assert_eq!(manifest.first_to_expire().is_some(), left.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_leads_to_its_result_is_followed() {
+    for status in [303, 307] {
+        let server = Server::start().await;
+        server
+            .on("GET /poll", [Reply::status(202), Reply::status(status).header("location", "/result?job=1")]);
+        server.on("GET /result", [done()]);
+        let manifest = wait(&server).await.unwrap();
+        assert_eq!(manifest.pages[0].url, server.url("/result?job=1"));
+        let asked: Vec<_> =
+            server.seen().into_iter().map(|seen| (seen.method, seen.path_and_query)).collect();
+        let polls =
+            ["/poll?job=1", "/poll?job=1", "/result?job=1"].map(|path| ("GET".to_owned(), path.to_owned()));
+        assert_eq!(asked, polls);
+    }
+}
+
+#[tokio::test]
 async fn retry_after_in_seconds_is_honoured() {
     let server = Server::start().await;
     server.on("GET /poll", [Reply::status(202).header("retry-after", "17")]);

@@ -1,6 +1,8 @@
 //! Downloads that break off and go on, and files that are no data.
 
-use fhir_bulk_client::{DownloadSummary, Error, ErrorKind, OutputFile, Quirks, ResumePoint, Section};
+use fhir_bulk_client::{
+    DownloadSummary, Error, ErrorKind, OutputFile, PartRecord, Quirks, ResumePoint, Section, Tally,
+};
 
 use crate::server::{Reply, Server, stable};
 
@@ -72,12 +74,114 @@ async fn without_ranges_what_is_known_is_passed_over_and_given_once() {
 }
 
 #[tokio::test]
+async fn a_link_that_expires_in_the_middle_of_a_file_is_told() {
+    let server = Server::start().await;
+    server.on("GET /file", [ranged(&lines(50)[..900]).cut(9), Reply::status(403)]);
+    assert_eq!(fetch(&server, None).await.unwrap_err().kind(), ErrorKind::LinkExpired);
+}
+
+#[tokio::test]
 async fn a_file_that_is_another_one_now_is_not_gone_on_with() {
     let server = Server::start().await;
     let other = lines(50).replace("é7", "ü7");
     server.on("GET /file", [ranged(&lines(50)[..900]).cut(9), ranged(&other)]);
     let error = fetch(&server, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Truncated);
+}
+
+fn record_of(bytes: &[u8]) -> PartRecord {
+    let mut tally = Tally::new();
+    tally.update(bytes);
+    PartRecord { byte_count: tally.byte_count(), sha256: tally.sha256(), ..Default::default() }
+}
+
+/// The point behind the first 333 bytes of `text`, of a file with this ETag and length.
+fn point_in(text: &str, etag: &str, length: Option<u64>) -> ResumePoint {
+    let head = &text.as_bytes()[..333];
+    let record = PartRecord { etag: Some(etag.to_owned()), length, ..record_of(head) };
+    let mut point = ResumePoint::new(Section::Output, &OutputFile::default(), Some(record));
+    point.update(head);
+    point
+}
+
+#[tokio::test]
+async fn a_part_of_another_file_is_refused_though_the_server_overlooks_the_condition() {
+    let text = lines(20);
+    let part = |etag: &str, length: usize| {
+        Reply::status(206)
+            .header("content-range", format!("bytes 333-{}/{length}", text.len() - 1))
+            .header("etag", etag)
+            .ndjson(text.as_bytes()[333..].to_vec())
+    };
+    let length = Some(text.len() as u64);
+    for reply in [part("\"v2\"", text.len()), part("\"v1\"", text.len() + 1)] {
+        let server = Server::start().await;
+        server.on("GET /file", [reply]);
+        let point = point_in(&text, "\"v1\"", length);
+        let error = fetch_as(&server, Section::Output, "Patient", None, point).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+    }
+    let server = Server::start().await;
+    server.on("GET /file", [part("\"v1\"", text.len())]);
+    let point = point_in(&text, "\"v1\"", length);
+    assert!(fetch_as(&server, Section::Output, "Patient", Some(20), point).await.is_ok());
+}
+
+#[tokio::test]
+async fn where_nothing_follows_the_whole_file_is_compared() {
+    let text = lines(20)[..333].to_owned();
+    let text = format!("{}\n", &text[..text.rfind('\n').unwrap()]);
+    let padded = format!("{text}{}", " ".repeat(333 - text.len()));
+    let server = Server::start().await;
+    server.on("GET /file", [Reply::status(416), Reply::status(200).ndjson(padded.clone())]);
+    let point = point_in(&padded, "\"v1\"", None);
+    let (received, summary) = fetch_as(&server, Section::Output, "Patient", None, point).await.unwrap();
+    assert_eq!((received.as_str(), summary.byte_count), ("", 333));
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_those_of_the_record_are_not_gone_on_with() {
+    let text = lines(20);
+    let server = Server::start().await;
+    for given in [&text.as_bytes()[..300], &text.as_bytes()[..340], &[0; 333]] {
+        let mut point = ResumePoint::new(
+            Section::Output,
+            &OutputFile::default(),
+            Some(record_of(&text.as_bytes()[..333])),
+        );
+        point.update(given);
+        assert!(!point.is_as_recorded());
+        let error = fetch_as(&server, Section::Output, "Patient", None, point).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated);
+    }
+    assert!(server.seen().is_empty(), "nothing is asked for");
+}
+
+#[tokio::test]
+async fn a_record_has_a_tag_only_where_parts_of_the_file_can_be_asked_for() {
+    let of = async |reply: Reply| {
+        let server = Server::start().await;
+        server.on("GET /file", [reply]);
+        let file = OutputFile { url: server.url("/file").into(), ..Default::default() };
+        let client = server.client().build().unwrap();
+        let mut download = client.download(&file, false).await.unwrap();
+        while download.chunk().await.unwrap().is_some() {}
+        download.part_record()
+    };
+    let text = lines(3);
+    let record = PartRecord {
+        etag: Some("\"v1\"".into()),
+        length: Some(text.len() as u64),
+        ..record_of(text.as_bytes())
+    };
+    assert_eq!(of(ranged(&text)).await, record);
+    let weak = Reply::status(200).header("etag", "W/\"v1\"").header("accept-ranges", "bytes");
+    assert_eq!(of(weak.ndjson(text.clone())).await.etag, None);
+    let silent = Reply::status(200).header("etag", "\"v1\"").ndjson(text.clone());
+    assert_eq!(of(silent).await, record_of(text.as_bytes()));
+    let zipped = Reply::status(200).header("etag", "\"v1\"").header("accept-ranges", "bytes");
+    let zipped = zipped.header("content-encoding", "gzip").ndjson(crate::download::gzip(text.as_bytes()));
+    assert_eq!(of(zipped).await, record_of(text.as_bytes()));
 }
 
 #[tokio::test]
@@ -90,7 +194,8 @@ async fn another_process_goes_on_from_what_is_there() {
     server.on("GET /file", [rest]);
     let file = OutputFile { type_: Some("Patient".into()), ..Default::default() };
     let point = |etag: Option<&str>| {
-        let mut point = ResumePoint::new(Section::Output, &file, etag.map(str::to_owned));
+        let record = PartRecord { etag: etag.map(str::to_owned), ..record_of(&text.as_bytes()[..at]) };
+        let mut point = ResumePoint::new(Section::Output, &file, Some(record));
         point.update(&text.as_bytes()[..at]);
         point
     };
