@@ -1,5 +1,7 @@
 //! `fhirlake maintain`.
 
+use std::time::Duration;
+
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use fhir_bulk_client::Url;
@@ -8,7 +10,7 @@ use super::options::{LakeOption, RemovalsOption, ReportFormat, RunOptions};
 use super::progress::Shown;
 use super::server::ConnectionOptions;
 use super::{Done, print, report};
-use crate::config::Config;
+use crate::config::{Config, parse_duration};
 use crate::error::Error;
 use crate::lake::identity::Identity;
 use crate::pipeline::{self, AbsencesOptions, MaintainOptions, Settings};
@@ -19,6 +21,8 @@ Examples:
   fhirlake maintain --lake lake
   For readers without deletion vectors' sake, all masked rows leave their files:
     fhirlake maintain --lake lake --fold
+  Files go that only runs of more than a month ago need:
+    fhirlake maintain --lake lake --vacuum --retention 30d
   What is gone from a server that never reports deletions; then, with --apply, gone from the lake:
     fhirlake maintain --lake lake --reconcile --server https://ehr.example.org/fhir";
 
@@ -35,6 +39,12 @@ pub struct Maintain {
     /// Take every masked row out, not only where they are a tenth of their file
     #[arg(long, env = "FHIRLAKE_FOLD", value_parser = FalseyValueParser::new())]
     fold: bool,
+    /// Remove the files that no run within --retention needs: older runs can no longer be read; nothing else is done
+    #[arg(long, env = "FHIRLAKE_VACUUM", value_parser = FalseyValueParser::new(), conflicts_with_all = ["fold", "reconcile"])]
+    vacuum: bool,
+    /// With --vacuum: how long what a run has left can be read
+    #[arg(long, value_name = "DURATION", default_value = "7d", env = "FHIRLAKE_RETENTION", value_parser = parse_duration)]
+    retention: Duration,
     /// Ask the server for all ids, and tell which rows it no longer has; nothing else is done
     #[arg(long, env = "FHIRLAKE_RECONCILE", value_parser = FalseyValueParser::new(), requires = "server", conflicts_with = "fold")]
     reconcile: bool,
@@ -58,6 +68,9 @@ pub struct Maintain {
 impl Maintain {
     /// Runs the command.
     pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
+        if self.vacuum {
+            return self.remove_files().await;
+        }
         if self.reconcile {
             return self.compare(config).await;
         }
@@ -78,6 +91,22 @@ impl Maintain {
                 for table in done.iter().filter(|table| table.lost) {
                     print::note(&format!("{}: another commit came first; run again", table.table));
                 }
+            }
+        }
+        Ok(Done::Clean)
+    }
+
+    /// Removes files that are no longer needed.
+    async fn remove_files(self) -> anyhow::Result<Done> {
+        let done = pipeline::vacuum(&self.lake.lake, self.retention, &Shown::default()).await?;
+        match self.format {
+            ReportFormat::Json => print::data(&serde_json::to_string_pretty(&done)?)?,
+            ReportFormat::Table => {
+                let row = |table: &pipeline::Vacuumed| {
+                    vec![table.table.clone(), table.files.to_string(), table.bytes.to_string()]
+                };
+                let rows: Vec<_> = done.iter().map(row).collect();
+                print::data(&print::table(&["table", "files removed", "bytes"], &rows))?;
             }
         }
         Ok(Done::Clean)

@@ -153,7 +153,12 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(match error.downcast_ref::<Error>() {
         Some(Error::Refused(_) | Error::Invalid(_) | Error::Query(_)) => EXIT_REFUSED,
         Some(Error::Interrupted) => EXIT_INTERRUPTED,
-        Some(Error::Server(error)) if matches!(error.kind(), ErrorKind::Config | ErrorKind::Unencrypted) => {
+        Some(Error::Server(error))
+            if matches!(
+                error.kind(),
+                ErrorKind::Config | ErrorKind::Unencrypted | ErrorKind::Certificate
+            ) =>
+        {
             EXIT_REFUSED
         }
         _ => EXIT_FAILED,

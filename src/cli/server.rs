@@ -40,6 +40,9 @@ pub struct ConnectionOptions {
     /// medplum, microsoft or oracle [default: as it says]
     #[arg(long, value_name = "SERVER", env = "FHIRLAKE_QUIRKS", value_parser = quirks)]
     quirks: Option<Quirks>,
+    /// A file with certificates in PEM of authorities that are trusted beside the system's; may be repeated
+    #[arg(long = "ca-certificate", value_name = "FILE", env = "FHIRLAKE_CA_CERTIFICATE")]
+    ca_certificates: Vec<PathBuf>,
     /// Also speak to a server on another machine over http://: whoever is in between reads patients' data and the token
     #[arg(long, env = "FHIRLAKE_ALLOW_HTTP", value_parser = FalseyValueParser::new())]
     allow_http: bool,
@@ -116,6 +119,9 @@ impl ConnectionOptions {
             .max_wait(self.max_wait)
             .allow_unencrypted(self.allow_http)
             .user_agent(concat!("fhirlake/", env!("CARGO_PKG_VERSION")));
+        for path in &self.ca_certificates {
+            client = client.ca_certificates(std::fs::read(path).map_err(Error::io("read", path))?);
+        }
         if let Some(credentials) = self.authentication.credentials()? {
             client = client.credentials(credentials);
         }

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fhir_bulk_client::{
-    BulkClient, Download, ErrorKind, ExportRequest, FileKey, ManifestPages, OutputFile, Page, ResumePoint,
-    Url, redact, shown_parameters,
+    BulkClient, Download, ErrorKind, Expiry, ExportRequest, FileKey, ManifestPages, OutputFile, Page,
+    ResumePoint, Url, redact, shown_parameters,
 };
 use futures::{StreamExt, TryStreamExt};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -244,17 +245,28 @@ fn raw_name(section: Section, file: &OutputFile) -> String {
     file.type_.as_deref().filter(plain).unwrap_or(fallback).to_owned()
 }
 
-/// Downloads what has no record yet, some files at a time; `first` is the number of the first of them. Returns the records of all, in order.
+/// The files of some jobs.
+pub struct Files {
+    /// They.
+    pub wanted: Vec<Wanted>,
+    /// The number of the first of them in the run.
+    pub first: usize,
+    /// When the server will have them no more, if it says so.
+    pub expiry: Option<Expiry>,
+}
+
+/// Downloads what has no record yet, some files at a time. Returns the records of all, in order.
 pub async fn download(
     client: &BulkClient,
     lake: &Lake,
     run: &Run,
-    wanted: &[Wanted],
-    first: usize,
+    files: Files,
     parallel: usize,
     watch: &Watch<'_>,
 ) -> Result<Vec<InputFile>> {
-    let observer = watch.observer;
+    let (observer, began) = (watch.observer, Instant::now());
+    let Files { wanted, first, expiry } = files;
+    let expiry = &Mutex::new(expiry);
     observer.begin(Step::Download, wanted.iter().map(|wanted| wanted.file.file_size).sum());
     let files = futures::stream::iter(wanted.iter().enumerate())
         .map(|(n, wanted)| async move {
@@ -265,6 +277,8 @@ pub async fn download(
             }
             let file = fetch(client, lake, wanted, watch).await?;
             run.note(&name, &file).await?;
+            let late = expiry.lock().as_mut().and_then(|expiry| expiry.received(began.elapsed()));
+            late.iter().for_each(|warning| observer.note(warning));
             Ok::<_, Error>(file)
         })
         .buffered(parallel.max(1))

@@ -21,7 +21,7 @@ use crate::lake::upsert::Context;
 use crate::lake::{Lake, table};
 
 /// The name of the lease, and the level of the row in `_exports`.
-const MAINTAIN: &str = "maintain";
+pub(super) const MAINTAIN: &str = "maintain";
 
 /// What to maintain.
 #[derive(Debug, Clone, Default)]

@@ -36,6 +36,7 @@ mod splits;
 mod stage;
 pub mod status;
 mod timed;
+mod vacuum;
 pub mod watermark;
 mod whose;
 
@@ -50,3 +51,4 @@ pub use replay::{ReplayOptions, replay};
 pub use report::Report;
 pub use scope::Query;
 pub use settings::Settings;
+pub use vacuum::{Vacuumed, vacuum};

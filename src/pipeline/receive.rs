@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fhir_arrow::parse_instant;
-use fhir_bulk_client::{BulkClient, ErrorKind, ExportLog, ExportRequest};
+use fhir_bulk_client::{BulkClient, ErrorKind, Expiry, ExportLog, ExportRequest};
 use serde::{Deserialize, Serialize};
 
 use super::export::ExportOptions;
 use super::gaps;
 use super::input::{Input, InputFile};
-use super::jobs::{self, Completed, KickedOff, Places, Watch};
+use super::jobs::{self, Completed, Files, KickedOff, Places, Watch};
 use super::log::Log;
 use super::progress::Observer;
 use super::run::Run;
@@ -142,7 +142,9 @@ impl Round<'_> {
             watch.log.save().await?;
             let first = taken.files;
             let wanted = jobs::wanted(run, requests, &manifests, options.settings.raw, &mut taken);
-            match jobs::download(client, lake, run, &wanted, first, options.parallel, watch).await {
+            let expiry = manifests.iter().find_map(Expiry::of);
+            let files = Files { wanted, first, expiry };
+            match jobs::download(client, lake, run, files, options.parallel, watch).await {
                 Err(Error::Server(error))
                     if error.kind() == ErrorKind::LinkExpired && again < MANIFESTS_AGAIN =>
                 {

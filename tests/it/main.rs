@@ -17,6 +17,7 @@ mod raw;
 mod rebuild;
 mod removals;
 mod resume;
+mod semantics;
 mod server;
 mod tables;
 mod tidy;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fhir_bulk_client::{BulkClient, Credentials, ErrorKind, KeySet, SigningKey};
-use fhir_bulk_server::{BulkServer, Dataset, RegisteredClient, Rule, ServerOptions};
+use fhir_bulk_server::{BulkServer, Dataset, RegisteredClient, Rule, SeenRequest, ServerOptions, Step};
 use fhirlake::Error;
 use fhirlake::lake::identity::Identity;
 use fhirlake::pipeline::progress::Unwatched;
@@ -112,6 +112,38 @@ async fn what_is_no_data_gets_no_name_in_the_lake_and_the_run_goes_on_when_it_is
         assert_eq!(report.run.counts.iter().map(|count| count.inserted).sum::<i64>(), 687, "{name}");
         assert_eq!(one(&lake, "SELECT count(*) FROM _quarantine").await, "0", "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_broke_off_goes_on_where_it_did_in_the_next_process() {
+    let bench = Bench::new();
+    // A file of some MiB: what has come of one is kept by the MiB.
+    let text = "x".repeat(2000);
+    let patient =
+        |n: usize| format!(r#"{{"resourceType":"Patient","id":"p{n}","identifier":[{{"value":"{text}"}}]}}"#);
+    let lines: Vec<String> = (0..2000).map(patient).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let folder = write_lines(&bench.path("large"), "Patient.ndjson", &lines);
+    let options = ServerOptions { poll_rounds: 0, rows_per_file: 5000, ..ServerOptions::default() };
+    let server = BulkServer::start(Dataset::open(&folder).unwrap(), options).await.unwrap();
+    let lake = bench.lake("lake");
+    // The server breaks off once, and is then gone.
+    let gone = Rule { after: 1, ..fault("file-404") };
+    server.set_faults(vec![fault("file-cut*1"), fault("no-gzip"), gone]);
+    export(&server, &lake, &system()).await.unwrap_err();
+    server.set_faults(vec![fault("no-gzip")]);
+    server.forget_requests();
+    let report = export(&server, &lake, &system()).await.unwrap();
+    assert!(report.resumed && report.is_clean(), "{:?}", report.warnings);
+    let asked = server.requests_of(Step::File);
+    let went_on = |request: &&SeenRequest| request.status == 206 && request.header("if-range").is_some();
+    assert_eq!(asked.iter().filter(went_on).count(), asked.len(), "{asked:?}");
+    // What was received in parts is what the server has.
+    let undisturbed = bench.lake("undisturbed");
+    export(&server, &undisturbed, &system()).await.unwrap();
+    assert_eq!(contents(&lake).await, contents(&undisturbed).await);
+    let files = "SELECT sha256, line_count FROM _files";
+    assert_eq!(ask(&lake, files).await.unwrap(), ask(&undisturbed, files).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,6 +81,21 @@ async fn columns(table: &Table, sources: &[Source<'_>]) -> Result<SchemaRef> {
         of_files.iter().find_map(|schema| schema.column_with_name(name).map(|(at, _)| &schema.fields()[at]))
     });
     let fields: Vec<FieldRef> = found.cloned().collect();
+    let columns = table.columns()?;
+    for field in &fields {
+        let expected = columns.field_with_name(field.name()).map_err(Error::arrow(table.name()))?;
+        if !expected.data_type().equals_datatype(field.data_type()) {
+            return Err(Error::Damaged {
+                path: table.place().folder.clone(),
+                reason: format!(
+                    "a file has its column {} as {}, and the table as {}",
+                    field.name(),
+                    field.data_type(),
+                    expected.data_type()
+                ),
+            });
+        }
+    }
     Ok(Arc::new(Schema::new(fields)))
 }
 

@@ -37,6 +37,7 @@ mod rewrite;
 mod runs;
 pub mod table;
 pub mod upsert;
+pub mod vacuum;
 mod vector;
 mod workers;
 

@@ -5,7 +5,7 @@
 //! first; and a commit whose answer was lost is found again by it.
 
 use arrow_schema::Schema;
-use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::kernel::{Action, Add, MetadataExt, Remove, StructType, Transaction};
 use deltalake::protocol::DeltaOperation;
@@ -264,6 +264,12 @@ impl Table {
             |error: deltalake::kernel::Error| Error::delta(self.name(), "change its columns")(error.into());
         let metadata = snapshot.metadata().clone().with_schema(&schema).map_err(cannot)?;
         Ok(Some(Action::Metadata(metadata)))
+    }
+
+    /// Its columns.
+    pub(crate) fn columns(&self) -> Result<Schema> {
+        let snapshot = self.delta.snapshot().map_err(Error::delta(self.name(), "read its log"))?;
+        snapshot.schema().as_ref().try_into_arrow().map_err(Error::arrow(self.name()))
     }
 
     /// The names of its columns, in their order.

@@ -97,9 +97,9 @@ pub use client::{Builder, BulkClient, checked_base};
 pub use dialect::Dialect;
 pub use error::{Error, ErrorKind};
 pub use export::{
-    AppliedCheck, Contents, Contradiction, Download, DownloadSummary, ExportReport, ExportRequest, FileKey,
-    FileRecord, FolderOptions, JobRecord, KickOff, KickOffMethod, Level, Link, Manifest, ManifestPages,
-    OutputFile, Page, PartRecord, Progress, ResumePoint, Section,
+    AppliedCheck, Contents, Contradiction, Download, DownloadSummary, Expiry, ExportReport, ExportRequest,
+    FileKey, FileRecord, FolderOptions, JobRecord, KickOff, KickOffMethod, Level, Link, Manifest,
+    ManifestPages, OutputFile, Page, PartRecord, Progress, ResumePoint, Section,
 };
 pub use group::{Group, GroupMember};
 pub use http::redact;

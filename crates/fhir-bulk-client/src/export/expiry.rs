@@ -6,7 +6,7 @@ use super::status::ManifestPages;
 
 /// What the server says of the end of its files, and how far their receiving has come.
 #[derive(Debug)]
-pub(super) struct Expiry {
+pub struct Expiry {
     /// As the server wrote it.
     expires: String,
     /// How long there is from the time the receiving began.
@@ -18,7 +18,7 @@ pub(super) struct Expiry {
 
 impl Expiry {
     /// None if the server says nothing.
-    pub(super) fn of(manifest: &ManifestPages) -> Option<Self> {
+    pub fn of(manifest: &ManifestPages) -> Option<Self> {
         let page = manifest.first_to_expire()?;
         let files = u32::try_from(manifest.files().count()).unwrap_or(u32::MAX);
         let (expires, left) = (page.expires.clone()?, page.expires_in?);
@@ -26,7 +26,8 @@ impl Expiry {
     }
 
     /// Another file has been received, so long after the first was begun. Once, a warning for a person to read.
-    pub(super) fn received(&mut self, elapsed: Duration) -> Option<String> {
+    #[must_use]
+    pub fn received(&mut self, elapsed: Duration) -> Option<String> {
         self.received += 1;
         let expected = elapsed.saturating_mul(self.files) / self.received.max(1);
         if self.warned || expected <= self.left {

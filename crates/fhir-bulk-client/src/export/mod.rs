@@ -26,6 +26,7 @@ mod type_filter;
 
 pub use applied::{AppliedCheck, Contradiction};
 pub use download::{Download, DownloadSummary};
+pub use expiry::Expiry;
 pub use folder::FolderOptions;
 pub use inspect::Contents;
 pub use kickoff::{KickOff, KickOffMethod};
