@@ -227,10 +227,13 @@ fn scan(node: &TableScan, needed: &Demand) -> Result<LogicalPlan> {
     if narrow == whole {
         return Ok(LogicalPlan::TableScan(node.clone()));
     }
+    let columns = DFSchema::try_from_qualified_schema(node.table_name.clone(), &narrow)?;
+    let filters =
+        node.filters.iter().map(|filter| retype(filter.clone(), &columns)).collect::<Result<_>>()?;
     let source = provider_as_source(Arc::new(provider.narrowed(narrow)));
     let scan = TableScanBuilder::new(node.table_name.clone(), source)
         .with_projection(node.projection.clone())
-        .with_filters(node.filters.clone())
+        .with_filters(filters)
         .with_fetch(node.fetch)
         .with_statistics_requests(node.statistics_requests.clone())
         .build()?;

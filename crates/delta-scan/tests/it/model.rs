@@ -248,7 +248,7 @@ async fn check(context: &datafusion::prelude::SessionContext, live: &[Row], ques
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_scan_answers_as_the_rows_do(
