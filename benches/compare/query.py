@@ -87,6 +87,7 @@ import duckdb, duckdb_extension_delta
 (extension,) = pathlib.Path(duckdb_extension_delta.__file__).parent.rglob("delta.duckdb_extension")
 connection = duckdb.connect(config={"threads": int(sys.argv[2])})
 connection.execute(f"LOAD '{extension}'")
+connection.execute("SET enable_progress_bar = false")
 answer = connection.execute(sys.argv[1])
 names = [column[0] for column in answer.description]
 for row in answer.fetchall():

@@ -8,7 +8,7 @@ use arrow_schema::Schema;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, JoinType, Result};
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::logical_expr::expr::Sort as SortExpr;
+use datafusion::logical_expr::expr::{HigherOrderFunction, Sort as SortExpr};
 use datafusion::logical_expr::{
     Aggregate, Expr, Filter, Join, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, TableScan,
     TableScanBuilder, Unnest, Window,
@@ -91,17 +91,20 @@ fn below(input: &LogicalPlan, needed: &Demand) -> Result<Arc<LogicalPlan>> {
 
 /// The parameters of lambdas know their types, which are narrower now.
 fn retype(expr: Expr, input: &DFSchema) -> Result<Expr> {
-    if !expr.exists(|expr| Ok(matches!(expr, Expr::Lambda(_))))? {
-        return Ok(expr);
-    }
-    let unresolved = expr.transform(|expr| match expr {
-        Expr::LambdaVariable(mut variable) => {
-            variable.field = None;
-            Ok(Transformed::yes(Expr::LambdaVariable(variable)))
+    let retyped = expr.transform_down(|expr| match expr {
+        Expr::HigherOrderFunction(HigherOrderFunction { func, args }) => {
+            // What gives the list comes first: a function over the answer of another takes its types from it.
+            let args = args.into_iter().map(|arg| match arg {
+                Expr::Lambda(_) => Ok(arg),
+                value => retype(value, input),
+            });
+            let function = HigherOrderFunction::new(func, args.collect::<Result<_>>()?);
+            let function = Expr::HigherOrderFunction(function).resolve_lambda_variables(input)?;
+            Ok(Transformed::new(function.data, true, TreeNodeRecursion::Jump))
         }
         other => Ok(Transformed::no(other)),
     });
-    unresolved?.data.resolve_lambda_variables(input).data()
+    retyped.data()
 }
 
 fn retype_all(exprs: &[Expr], input: &LogicalPlan) -> Result<Vec<Expr>> {

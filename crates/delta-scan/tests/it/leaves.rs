@@ -134,6 +134,9 @@ async fn a_field_in_a_lambda_is_one_leaf() {
     let fixture = Fixture::new().await;
     let sql = "SELECT array_filter(category, k -> array_any_match(k['coding'], c -> c['system'] = 'system-1'))[1]['coding'][1]['code'] FROM t";
     fixture.reads(sql, &[SYSTEM, CODE]).await;
+    let sql = "SELECT array_transform(array_filter(category, k -> k['coding'][1]['system'] = 'system-1'),
+               k -> array_transform(k['coding'], c -> c['code'])) FROM t";
+    fixture.reads(sql, &[SYSTEM, CODE]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
