@@ -17,9 +17,12 @@ struct Row {
     id: i64,
     name: Option<String>,
     subject: Option<Subject>,
-    codes: Option<Vec<Option<(Option<String>, i64)>>>,
+    codes: Option<Vec<Option<Code>>>,
     note: Option<String>,
 }
+
+/// A system, and a rank.
+type Code = (Option<String>, i64);
 
 #[derive(Debug, Clone)]
 struct Subject {
@@ -104,7 +107,7 @@ fn reference(row: &Row) -> Option<&str> {
     row.subject.as_ref()?.reference.as_deref()
 }
 
-fn first_code(row: &Row) -> Option<&(Option<String>, i64)> {
+fn first_code(row: &Row) -> Option<&Code> {
     row.codes.as_ref()?.first()?.as_ref()
 }
 
