@@ -20,27 +20,27 @@ use crate::DeltaScan;
 
 /// Whether there is a scan of ours in the plan, and nothing that looks at columns of another plan.
 pub(super) fn can_narrow(plan: &LogicalPlan) -> Result<bool> {
-    let (mut scans, mut subqueries) = (false, false);
-    plan.apply(|node| {
+    let (mut scans, mut correlated) = (false, false);
+    plan.apply_with_subqueries(|node| {
         scans |= matches!(node, LogicalPlan::TableScan(scan) if ours(scan).is_some());
-        subqueries |= matches!(node, LogicalPlan::Subquery(_) | LogicalPlan::RecursiveQuery(_));
+        correlated |= matches!(node, LogicalPlan::RecursiveQuery(_));
         node.apply_expressions(|expr| {
-            subqueries |= expr.exists(|expr| Ok(is_subquery(expr)))?;
+            correlated |= expr.exists(|expr| Ok(is_correlated(expr)))?;
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
-    Ok(scans && !subqueries)
+    Ok(scans && !correlated)
 }
 
-fn is_subquery(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::Exists(_)
-            | Expr::InSubquery(_)
-            | Expr::SetComparison(_)
-            | Expr::ScalarSubquery(_)
-            | Expr::OuterReferenceColumn(..)
-    )
+/// Whether an expression takes a value from a plan around its own. Those that DataFusion knows have become joins before.
+fn is_correlated(expr: &Expr) -> bool {
+    match expr {
+        Expr::ScalarSubquery(subquery) => !subquery.outer_ref_columns.is_empty(),
+        Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::OuterReferenceColumn(..) => {
+            true
+        }
+        _ => false,
+    }
 }
 
 /// The plan with scans that read no more than is needed of what the plan gives.
@@ -89,7 +89,7 @@ fn below(input: &LogicalPlan, needed: &Demand) -> Result<Arc<LogicalPlan>> {
     narrow(input, needed).map(Arc::new)
 }
 
-/// The parameters of lambdas know their types, which are narrower now.
+/// The parameters of lambdas know their types, which are narrower now. A subquery is a plan of its own.
 fn retype(expr: Expr, input: &DFSchema) -> Result<Expr> {
     let retyped = expr.transform_down(|expr| match expr {
         Expr::HigherOrderFunction(HigherOrderFunction { func, args }) => {
@@ -101,6 +101,11 @@ fn retype(expr: Expr, input: &DFSchema) -> Result<Expr> {
             let function = HigherOrderFunction::new(func, args.collect::<Result<_>>()?);
             let function = Expr::HigherOrderFunction(function).resolve_lambda_variables(input)?;
             Ok(Transformed::new(function.data, true, TreeNodeRecursion::Jump))
+        }
+        Expr::ScalarSubquery(mut subquery) => {
+            let given = Demand::all(subquery.subquery.schema().fields().len());
+            subquery.subquery = below(&subquery.subquery, &given)?;
+            Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
         }
         other => Ok(Transformed::no(other)),
     });

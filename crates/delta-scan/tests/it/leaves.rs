@@ -151,6 +151,16 @@ async fn a_field_is_one_leaf_on_each_side_of_a_join() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_subquery_hides_no_field() {
+    let fixture = Fixture::new().await;
+    let sql =
+        "SELECT subject['id'] FROM t WHERE subject['display'] > (SELECT max(category[1]['text']) FROM t)";
+    let answer = ask(&fixture.context, sql).await;
+    let leaves = ["subject.id", "subject.display", "category.list.element.text"];
+    assert!(answer.metric("bytes_scanned") <= fixture.bytes(&leaves));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_is_asked_for_is_read_whole() {
     let fixture = Fixture::new().await;
     let answer = ask(&fixture.context, "SELECT subject, subject['id'] FROM t").await;

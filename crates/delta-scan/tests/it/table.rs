@@ -53,11 +53,18 @@ impl Table {
     /// A table that needs these features, and has this configuration and these partitions.
     pub fn with(schema: &Schema, features: &[&str], configuration: Value, partitions: &[&str]) -> Self {
         let kernel: StructType = schema.try_into_kernel().unwrap();
+        let mut columns = serde_json::to_value(&kernel).unwrap();
+        if configuration.get("delta.columnMapping.mode").is_some() {
+            for (id, field) in (1..).zip(columns["fields"].as_array_mut().unwrap()) {
+                field["metadata"] = json!({"delta.columnMapping.id": id,
+                    "delta.columnMapping.physicalName": format!("column-{id}")});
+            }
+        }
         let protocol = json!({"protocol": {"minReaderVersion": 3, "minWriterVersion": 7,
             "readerFeatures": features, "writerFeatures": features}});
         let metadata = json!({"metaData": {"id": uuid::Uuid::new_v4().to_string(),
             "format": {"provider": "parquet", "options": {}},
-            "schemaString": serde_json::to_string(&kernel).unwrap(),
+            "schemaString": columns.to_string(),
             "partitionColumns": partitions, "configuration": configuration, "createdTime": 0}});
         Self { folder: TempDir::new().unwrap(), actions: vec![protocol, metadata], files: 0 }
     }
@@ -112,6 +119,11 @@ impl Table {
             }
         }
         descriptor
+    }
+
+    /// The log says that the last file's vector removes one row.
+    pub fn misstate_cardinality(&mut self) {
+        self.actions.last_mut().unwrap()["add"]["deletionVector"]["cardinality"] = json!(1);
     }
 
     /// Writes the log, and opens the table.
