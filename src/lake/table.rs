@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use delta_scan::DeltaScan;
 use delta_upsert::Table;
 
 use crate::error::{Error, Result};
@@ -18,15 +19,13 @@ pub async fn open_at(root: &Root, name: &str, version: Option<u64>) -> Result<Op
     Ok(Table::open_at(&root.table(name)?, version).await?)
 }
 
-/// A table as SQL reads it. Its store is made known to the session.
-pub async fn provider(
-    table: &Table,
-    session: &dyn deltalake::datafusion::catalog::Session,
-) -> Result<Arc<dyn TableProvider>> {
-    let delta = table.delta();
-    delta.update_datafusion_session(session).map_err(Error::delta(table.name(), "make it known to SQL"))?;
-    let provider = delta.table_provider().await;
-    provider.map_err(|e| Error::delta(table.name(), "open it for SQL")(e.into()))
+/// A table as SQL reads it.
+pub fn provider(table: &Table) -> Result<Arc<dyn TableProvider>> {
+    let scan = DeltaScan::try_new(table.delta()).map_err(|error| match error {
+        delta_scan::Error::Delta { source, .. } => Error::delta(table.name(), "open it for SQL")(*source),
+        other => Error::Damaged { path: format!("tables/{}", table.name()), reason: other.to_string() },
+    })?;
+    Ok(Arc::new(scan))
 }
 
 /// A table that the last run has left, and that is no longer there.

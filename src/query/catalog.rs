@@ -73,8 +73,7 @@ impl LakeSchema {
         let Some(table) = table::open_at(&self.lake.root, name, version).await? else {
             return pinned.map_or(Ok(None), |_| Err(missing(name)));
         };
-        let state = self.session().map_err(|e| super::session::query_error(&e))?;
-        table::provider(&table, &state).await.map(Some)
+        table::provider(&table).map(Some)
     }
 
     fn empty(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {

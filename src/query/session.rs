@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use datafusion::config::Dialect;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use delta_scan::NarrowNested;
 
 use super::catalog::LakeSchema;
 use super::functions::percent_decode;
@@ -50,7 +51,12 @@ impl Session {
         // FHIR's names are camelCase, and `start` and lambdas parse in this dialect.
         config.options_mut().sql_parser.enable_ident_normalization = false;
         config.options_mut().sql_parser.dialect = Dialect::Databricks;
-        let context = SessionContext::new_with_config(config);
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .with_optimizer_rule(Arc::new(NarrowNested))
+            .build();
+        let context = SessionContext::new_with_state(state);
         context.register_udf(percent_decode());
         let schema = LakeSchema::new(lake, versions, context.state_weak_ref());
         let catalog =

@@ -185,7 +185,7 @@ impl Bench {
     async fn rows(&self) -> BTreeMap<String, Row> {
         let session = SessionContext::new();
         let table = self.open().await.unwrap();
-        session.register_table("t", provider(&table, &session.state()).await.unwrap()).unwrap();
+        session.register_table("t", provider(&table).unwrap()).unwrap();
         let batches = session.sql("SELECT * FROM t").await.unwrap().collect().await.unwrap();
         let rows: Vec<_> = batches.iter().flat_map(rows_of).collect();
         assert_eq!(table.rows().unwrap(), rows.len() as u64, "the log counts other rows");
