@@ -11,7 +11,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
 use super::catalog::LakeSchema;
-use super::functions::percent_decode;
+use super::functions::{conditional_reference, percent_decode};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
@@ -50,8 +50,12 @@ impl Session {
         // FHIR's names are camelCase, and `start` and lambdas parse in this dialect.
         config.options_mut().sql_parser.enable_ident_normalization = false;
         config.options_mut().sql_parser.dialect = Dialect::Databricks;
+        // The rule puts projections of struct fields between filters; where these are then merged, the variable of a
+        // lambda is taken for a column, and `WHERE array_filter(code.coding, c -> …) … AND id = …` fails.
+        config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
         let context = SessionContext::new_with_config(config);
         context.register_udf(percent_decode());
+        context.register_udf(conditional_reference());
         let schema = LakeSchema::new(lake, versions, context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
