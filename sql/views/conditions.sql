@@ -44,12 +44,6 @@ SELECT
 FROM (
   SELECT
     *,
-    coalesce(
-      array_filter(code.coding, c -> c['system'] = 'http://snomed.info/sct')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://hl7.org/fhir/sid/icd-10-cm')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://hl7.org/fhir/sid/icd-10')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://hl7.org/fhir/sid/icd-9-cm')[1],
-      code.coding[1]
-    ) AS coding
+    preferred_coding(code.coding, ['http://snomed.info/sct', 'http://hl7.org/fhir/sid/icd-10-cm', 'http://hl7.org/fhir/sid/icd-10', 'http://hl7.org/fhir/sid/icd-9-cm']) AS coding
   FROM Condition
 ) AS condition

@@ -66,18 +66,8 @@ SELECT
 FROM (
   SELECT
     *,
-    coalesce(
-      array_filter(type[1]['coding'], c -> c['system'] = 'http://snomed.info/sct')[1],
-      array_filter(type[1]['coding'], c -> c['system'] = 'http://www.ama-assn.org/go/cpt')[1],
-      type[1]['coding'][1]
-    ) AS coding,
-    coalesce(
-      array_filter(reasonCode[1]['coding'], c -> c['system'] = 'http://snomed.info/sct')[1],
-      array_filter(reasonCode[1]['coding'], c -> c['system'] = 'http://hl7.org/fhir/sid/icd-10-cm')[1],
-      array_filter(reasonCode[1]['coding'], c -> c['system'] = 'http://hl7.org/fhir/sid/icd-10')[1],
-      array_filter(reasonCode[1]['coding'], c -> c['system'] = 'http://hl7.org/fhir/sid/icd-9-cm')[1],
-      reasonCode[1]['coding'][1]
-    ) AS reason_coding
+    preferred_coding(type[1]['coding'], ['http://snomed.info/sct', 'http://www.ama-assn.org/go/cpt']) AS coding,
+    preferred_coding(reasonCode[1]['coding'], ['http://snomed.info/sct', 'http://hl7.org/fhir/sid/icd-10-cm', 'http://hl7.org/fhir/sid/icd-10', 'http://hl7.org/fhir/sid/icd-9-cm']) AS reason_coding
   FROM Encounter
 ) AS encounter
 LEFT JOIN practitioner ON practitioner.encounter_id = encounter.id

@@ -57,12 +57,7 @@ SELECT
 FROM (
   SELECT
     *,
-    coalesce(
-      array_filter(vaccineCode.coding, c -> c['system'] = 'http://hl7.org/fhir/sid/cvx')[1],
-      array_filter(vaccineCode.coding, c -> c['system'] = 'http://hl7.org/fhir/sid/ndc')[1],
-      array_filter(vaccineCode.coding, c -> c['system'] = 'http://snomed.info/sct')[1],
-      vaccineCode.coding[1]
-    ) AS coding,
+    preferred_coding(vaccineCode.coding, ['http://hl7.org/fhir/sid/cvx', 'http://hl7.org/fhir/sid/ndc', 'http://snomed.info/sct']) AS coding,
     array_filter(performer, p -> coalesce(p['actor']['__reference_type'], p['actor']['type']) = 'Practitioner')[1]['actor'] AS practitioner
   FROM Immunization
 )

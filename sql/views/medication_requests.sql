@@ -64,13 +64,7 @@ SELECT
 FROM (
   SELECT
     *,
-    coalesce(
-      array_filter(medicationCodeableConcept.coding, c -> c['system'] = 'http://www.nlm.nih.gov/research/umls/rxnorm')[1],
-      array_filter(medicationCodeableConcept.coding, c -> c['system'] = 'http://snomed.info/sct')[1],
-      array_filter(medicationCodeableConcept.coding, c -> c['system'] = 'http://hl7.org/fhir/sid/ndc')[1],
-      array_filter(medicationCodeableConcept.coding, c -> c['system'] = 'http://www.whocc.no/atc')[1],
-      medicationCodeableConcept.coding[1]
-    ) AS coding,
+    preferred_coding(medicationCodeableConcept.coding, ['http://www.nlm.nih.gov/research/umls/rxnorm', 'http://snomed.info/sct', 'http://hl7.org/fhir/sid/ndc', 'http://www.whocc.no/atc']) AS coding,
     dosageInstruction[1]['doseAndRate'][1]['doseQuantity'] AS dose
   FROM MedicationRequest
 ) AS request

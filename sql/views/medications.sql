@@ -23,12 +23,6 @@ SELECT
 FROM (
   SELECT
     *,
-    coalesce(
-      array_filter(code.coding, c -> c['system'] = 'http://www.nlm.nih.gov/research/umls/rxnorm')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://snomed.info/sct')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://hl7.org/fhir/sid/ndc')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://www.whocc.no/atc')[1],
-      code.coding[1]
-    ) AS coding
+    preferred_coding(code.coding, ['http://www.nlm.nih.gov/research/umls/rxnorm', 'http://snomed.info/sct', 'http://hl7.org/fhir/sid/ndc', 'http://www.whocc.no/atc']) AS coding
   FROM Medication
 ) AS medication

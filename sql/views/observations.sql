@@ -47,16 +47,8 @@ WITH observation AS (
     END AS end_time,
     __issued_start AS issued_time,
     meta.__lastUpdated_start AS last_updated,
-    coalesce(
-      array_filter(code.coding, c -> c['system'] = 'http://loinc.org')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://snomed.info/sct')[1],
-      code.coding[1]
-    ) AS coding,
-    coalesce(
-      array_filter(valueCodeableConcept.coding, c -> c['system'] = 'http://snomed.info/sct')[1],
-      array_filter(valueCodeableConcept.coding, c -> c['system'] = 'http://loinc.org')[1],
-      valueCodeableConcept.coding[1]
-    ) AS value_coding,
+    preferred_coding(code.coding, ['http://loinc.org', 'http://snomed.info/sct']) AS coding,
+    preferred_coding(valueCodeableConcept.coding, ['http://snomed.info/sct', 'http://loinc.org']) AS value_coding,
     code.text AS code_text, component, interpretation, referenceRange, dataAbsentReason,
     valueQuantity, valueCodeableConcept, valueString, valueBoolean, valueInteger, valueRange, valueRatio,
     valueSampledData, valueTime, valueDateTime, valuePeriod
@@ -88,16 +80,8 @@ reading AS (
   SELECT
     observation_id, CAST(component_index AS INT), patient_id, encounter_id, status, category_code, category_codes, start_time, end_time, issued_time, last_updated,
     panel_code,
-    coalesce(
-      array_filter(part['code']['coding'], c -> c['system'] = 'http://loinc.org')[1],
-      array_filter(part['code']['coding'], c -> c['system'] = 'http://snomed.info/sct')[1],
-      part['code']['coding'][1]
-    ),
-    coalesce(
-      array_filter(part['valueCodeableConcept']['coding'], c -> c['system'] = 'http://snomed.info/sct')[1],
-      array_filter(part['valueCodeableConcept']['coding'], c -> c['system'] = 'http://loinc.org')[1],
-      part['valueCodeableConcept']['coding'][1]
-    ),
+    preferred_coding(part['code']['coding'], ['http://loinc.org', 'http://snomed.info/sct']),
+    preferred_coding(part['valueCodeableConcept']['coding'], ['http://snomed.info/sct', 'http://loinc.org']),
     part['code']['text'], part['interpretation'], part['referenceRange'], part['dataAbsentReason'],
     part['valueQuantity'], part['valueCodeableConcept'], part['valueString'], part['valueBoolean'], part['valueInteger'], part['valueRange'], part['valueRatio'],
     part['valueSampledData'], part['valueTime'], part['valueDateTime'], part['valuePeriod']

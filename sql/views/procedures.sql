@@ -52,14 +52,7 @@ SELECT
 FROM (
   SELECT
     *,
-    coalesce(
-      array_filter(code.coding, c -> c['system'] = 'http://snomed.info/sct')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://www.ama-assn.org/go/cpt')[1],
-      array_filter(code.coding, c -> c['system'] IN ('http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets', 'urn:oid:2.16.840.1.113883.6.285'))[1],
-      array_filter(code.coding, c -> c['system'] = 'http://www.cms.gov/Medicare/Coding/ICD10')[1],
-      array_filter(code.coding, c -> c['system'] = 'http://loinc.org')[1],
-      code.coding[1]
-    ) AS coding,
+    preferred_coding(code.coding, ['http://snomed.info/sct', 'http://www.ama-assn.org/go/cpt', 'http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets', 'urn:oid:2.16.840.1.113883.6.285', 'http://www.cms.gov/Medicare/Coding/ICD10', 'http://loinc.org']) AS coding,
     array_filter(performer, p -> coalesce(p['actor']['__reference_type'], p['actor']['type']) = 'Practitioner')[1]['actor'] AS practitioner
   FROM Procedure
 ) AS procedure

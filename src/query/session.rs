@@ -11,7 +11,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
 use super::catalog::LakeSchema;
-use super::functions::{conditional_reference, percent_decode};
+use super::functions::{conditional_reference, percent_decode, preferred_coding};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
@@ -56,6 +56,7 @@ impl Session {
         let context = SessionContext::new_with_config(config);
         context.register_udf(percent_decode());
         context.register_udf(conditional_reference());
+        context.register_udf(preferred_coding());
         let schema = LakeSchema::new(lake, versions, context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
