@@ -1,6 +1,6 @@
 -- name: claims
 -- description: One row per claim: what a provider asks an insurer to pay, and what it asks to approve beforehand.
--- fhir: R4, R4B
+-- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM Claim
 -- columns:
 --   claim_id STRING: id of the Claim

@@ -1,6 +1,6 @@
 -- name: diagnostic_reports
 -- description: One row per diagnostic report: laboratory, imaging, pathology, and clinical notes that are sent as reports.
--- fhir: R4, R4B
+-- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM DiagnosticReport
 -- columns:
 --   diagnostic_report_id STRING: id of the DiagnosticReport

@@ -1,6 +1,6 @@
 -- name: explanation_of_benefit_items
 -- description: One row per item of an explanation of benefit, with what the insurer decided about it. Details of an item have no rows of their own, nor have items that the insurer added (addItem); they are in the table.
--- fhir: R4, R4B
+-- fhir: R4, R4B, R5
 -- grain: SELECT coalesce(sum(array_length(item)), 0) FROM ExplanationOfBenefit
 -- columns:
 --   explanation_of_benefit_id STRING: id of the ExplanationOfBenefit

@@ -1,6 +1,6 @@
 -- name: explanation_of_benefits
 -- description: One row per explanation of benefit: what an insurer decided about a claim, and pays.
--- fhir: R4, R4B
+-- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM ExplanationOfBenefit
 -- columns:
 --   explanation_of_benefit_id STRING: id of the ExplanationOfBenefit

@@ -163,6 +163,7 @@ fn sql_type(data_type: &DataType) -> &'static str {
         DataType::Int32 => "INT",
         DataType::Int64 => "BIGINT",
         DataType::Float64 => "DOUBLE",
+        DataType::Decimal128(18, 2) => "DECIMAL",
         DataType::Date32 => "DATE",
         DataType::Timestamp(TimeUnit::Microsecond, _) => "TIMESTAMP",
         other => panic!("a view has a column of type {other}"),
