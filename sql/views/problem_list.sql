@@ -1,7 +1,7 @@
 -- name: problem_list
 -- description: One row per patient and problem: the conditions that are active (also recurrence and relapse), neither refuted nor entered in error, put together by their code, or by their text where they have no code. A condition with neither is not there.
 -- fhir: R4, R4B, R5
--- grain: SELECT count(*) FROM (SELECT DISTINCT patient_id, code_system, code, CASE WHEN code IS NULL THEN code_display END FROM conditions WHERE patient_id IS NOT NULL AND status IN ('active', 'recurrence', 'relapse') AND coalesce(verification_status, '') NOT IN ('refuted', 'entered-in-error') AND coalesce(code, code_display) IS NOT NULL)
+-- grain: SELECT count(*) FROM (SELECT DISTINCT patient_id, code_system, code, CASE WHEN code IS NULL THEN code_display END FROM conditions WHERE patient_id IS NOT NULL AND status IN ('active', 'recurrence', 'relapse') AND coalesce(verification_status, '') <> 'refuted' AND NOT is_entered_in_error AND coalesce(code, code_display) IS NOT NULL)
 -- columns:
 --   patient_id STRING: id of the Patient
 --   code_system STRING: system of the code, chosen as in conditions

@@ -13,7 +13,7 @@ SELECT
 FROM (
   SELECT *, row_number() OVER (ORDER BY recorded_time DESC NULLS LAST, condition_id) AS place
   FROM conditions
-  WHERE status IN ('active', 'recurrence', 'relapse') AND coalesce(verification_status, '') NOT IN ('refuted', 'entered-in-error')
+  WHERE status IN ('active', 'recurrence', 'relapse') AND coalesce(verification_status, '') <> 'refuted' AND NOT is_entered_in_error
     AND patient_id IS NOT NULL AND (code IS NOT NULL OR code_display IS NOT NULL)
 )
 GROUP BY patient_id, code_system, code, CASE WHEN code IS NULL THEN code_display END;
