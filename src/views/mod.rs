@@ -118,7 +118,8 @@ mod tests {
     fn a_view_selects_only_from_views_that_stand_before_it() {
         for (place, view) in all().iter().enumerate() {
             let words: Vec<&str> = view.sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-            let sources = words.windows(2).filter(|pair| matches!(pair[0], "FROM" | "JOIN")).map(|pair| pair[1]);
+            let sources =
+                words.windows(2).filter(|pair| matches!(pair[0], "FROM" | "JOIN")).map(|pair| pair[1]);
             for source in sources {
                 let found = all().iter().position(|other| other.name == source);
                 assert!(found.is_none_or(|before| before < place), "{} selects from {source}", view.name);

@@ -49,7 +49,9 @@ impl ScalarUDFImpl for ConditionalReference {
             DataType::Struct(fields) if has(fields, "reference") && has(fields, "__reference_type") => {
                 Ok(DataType::Utf8View)
             }
-            other => plan_err!("{NAME} takes a Reference, such as Encounter.serviceProvider, and not {other}"),
+            other => {
+                plan_err!("{NAME} takes a Reference, such as Encounter.serviceProvider, and not {other}")
+            }
         }
     }
 
@@ -72,13 +74,12 @@ fn searches(references: &StructArray, default_types: Option<&StringViewArray>) -
     let values = identifiers.map(|identifiers| column(identifiers, "value")).transpose()?.flatten();
     let mut out = StringViewBuilder::with_capacity(references.len());
     for row in 0..references.len() {
-        let at = |column: Option<&StringViewArray>| column.filter(|c| c.is_valid(row)).map(|c| c.value(row).to_owned());
         let reference = Reference {
-            written: at(written.as_ref()),
-            resolved_type: at(resolved_types.as_ref()),
-            said_type: at(said_types.as_ref()).or_else(|| at(default_types)),
-            system: at(systems.as_ref()),
-            value: at(values.as_ref()),
+            written: at(written.as_ref(), row),
+            resolved_type: at(resolved_types.as_ref(), row),
+            said_type: at(said_types.as_ref(), row).or_else(|| at(default_types, row)),
+            system: at(systems.as_ref(), row),
+            value: at(values.as_ref(), row),
         };
         out.append_option(if references.is_valid(row) { reference.search() } else { None });
     }
@@ -87,23 +88,27 @@ fn searches(references: &StructArray, default_types: Option<&StringViewArray>) -
 
 /// A reference's parts.
 #[derive(Default)]
-struct Reference {
-    written: Option<String>,
-    resolved_type: Option<String>,
-    said_type: Option<String>,
-    system: Option<String>,
-    value: Option<String>,
+struct Reference<'a> {
+    written: Option<&'a str>,
+    resolved_type: Option<&'a str>,
+    said_type: Option<&'a str>,
+    system: Option<&'a str>,
+    value: Option<&'a str>,
 }
 
-impl Reference {
+impl Reference<'_> {
     fn search(self) -> Option<String> {
-        if let Some((_, search)) = self.written.as_deref().and_then(|written| written.split_once(SEARCH)) {
+        if let Some((_, search)) = self.written.and_then(|written| written.split_once(SEARCH)) {
             // A search on another server has no type: what it finds there is not here.
             return Some(format!("{}{SEARCH}{}", self.resolved_type?, decode(search)));
         }
         let resource_type = self.resolved_type.or(self.said_type)?;
         Some(format!("{resource_type}{SEARCH}{}|{}", self.system.unwrap_or_default(), self.value?))
     }
+}
+
+fn at(column: Option<&StringViewArray>, row: usize) -> Option<&str> {
+    column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
 }
 
 fn column(parent: &StructArray, name: &str) -> SqlResult<Option<StringViewArray>> {
@@ -118,16 +123,12 @@ fn texts(array: &ArrayRef) -> SqlResult<StringViewArray> {
 mod tests {
     use super::*;
 
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
+    fn conditional(written: &str) -> Reference<'_> {
+        Reference { written: Some(written), resolved_type: Some("Practitioner"), ..Reference::default() }
     }
 
-    fn conditional(written: &str) -> Reference {
-        Reference { written: some(written), resolved_type: some("Practitioner"), ..Reference::default() }
-    }
-
-    fn logical(system: Option<&str>, value: &str) -> Reference {
-        Reference { system: system.map(str::to_owned), value: some(value), ..Reference::default() }
+    fn logical<'a>(system: Option<&'a str>, value: &'a str) -> Reference<'a> {
+        Reference { system, value: Some(value), ..Reference::default() }
     }
 
     #[test]
@@ -137,24 +138,25 @@ mod tests {
             ("Practitioner?identifier=urn%3Anpi%7c%C3%84%203", "Practitioner?identifier=urn:npi|Ä 3"),
             ("http://own/fhir/Practitioner?identifier=|1", "Practitioner?identifier=|1"),
         ] {
-            assert_eq!(conditional(written).search(), some(search), "{written}");
+            assert_eq!(conditional(written).search().as_deref(), Some(search), "{written}");
         }
     }
 
     #[test]
     fn a_search_on_another_server_is_none_here() {
         let elsewhere = "https://elsewhere/Practitioner?identifier=1";
-        let reference = Reference { resolved_type: None, said_type: some("Practitioner"), ..conditional(elsewhere) };
+        let reference =
+            Reference { resolved_type: None, said_type: Some("Practitioner"), ..conditional(elsewhere) };
         assert_eq!(reference.search(), None);
     }
 
     #[test]
     fn a_logical_reference_has_the_type_that_it_says_or_that_the_element_allows() {
-        let typed = Reference { said_type: some("Organization"), ..logical(Some("urn:org"), "1") };
-        assert_eq!(typed.search(), some("Organization?identifier=urn:org|1"));
-        let bare = Reference { said_type: some("Organization"), ..logical(None, "1") };
-        assert_eq!(bare.search(), some("Organization?identifier=|1"));
+        let typed = Reference { said_type: Some("Organization"), ..logical(Some("urn:org"), "1") };
+        assert_eq!(typed.search().as_deref(), Some("Organization?identifier=urn:org|1"));
+        let bare = Reference { said_type: Some("Organization"), ..logical(None, "1") };
+        assert_eq!(bare.search().as_deref(), Some("Organization?identifier=|1"));
         assert_eq!(logical(Some("urn:org"), "1").search(), None);
-        assert_eq!(Reference { said_type: some("Organization"), ..Reference::default() }.search(), None);
+        assert_eq!(Reference { said_type: Some("Organization"), ..Reference::default() }.search(), None);
     }
 }

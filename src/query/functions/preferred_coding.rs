@@ -2,8 +2,6 @@
 //!
 //! One invariant: a concept that has a coding gets one. Which systems are preferred only says which.
 
-use std::sync::Arc;
-
 use datafusion::arrow::array::{Array, AsArray, ListArray, StringViewArray, StructArray, UInt64Array};
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::DataType;
@@ -43,7 +41,10 @@ impl ScalarUDFImpl for PreferredCoding {
         {
             return Ok(item.data_type().clone());
         }
-        plan_err!("{NAME} takes the codings of a concept, such as Condition.code.coding, and not {}", arguments[0])
+        plan_err!(
+            "{NAME} takes the codings of a concept, such as Condition.code.coding, and not {}",
+            arguments[0]
+        )
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> SqlResult<ColumnarValue> {
