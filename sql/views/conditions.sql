@@ -8,11 +8,13 @@
 --   encounter_id STRING: id of the Encounter in which it was recorded
 --   status STRING: clinical status: active, recurrence, relapse, inactive, remission, resolved
 --   verification_status STRING: unconfirmed, provisional, differential, confirmed, refuted, entered-in-error
+--   is_entered_in_error BOOLEAN: whether it was recorded by mistake: the verification status is entered-in-error
 --   category_code STRING: first coding of the first category, such as problem-list-item or encounter-diagnosis
+--   category_codes STRING: all codings of all categories, separated by commas
 --   severity_code STRING: first coding of the severity
---   code_system STRING: system of the first coding
---   code STRING: code of the first coding
---   code_display STRING: display of the first coding, else the text of the concept
+--   code_system STRING: system of the coding chosen: SNOMED CT, else ICD-10-CM, else ICD-10, else ICD-9-CM, else the first
+--   code STRING: code of that coding
+--   code_display STRING: display of that coding, else the text of the concept
 --   start_time TIMESTAMP: onset, from a date or a period; a partial date counts from its first moment
 --   end_time TIMESTAMP: abatement, from a date or a period; a partial date counts to its last moment
 --   recorded_time TIMESTAMP: when the condition was first recorded
@@ -23,11 +25,13 @@ SELECT
   encounter.__reference_id AS encounter_id,
   clinicalStatus.coding[1]['code'] AS status,
   verificationStatus.coding[1]['code'] AS verification_status,
+  coalesce(array_any_match(verificationStatus.coding, c -> c['code'] = 'entered-in-error'), false) AS is_entered_in_error,
   category[1]['coding'][1]['code'] AS category_code,
+  nullif(array_to_string(array_transform(flatten(array_transform(category, c -> c['coding'])), c -> c['code']), ','), '') AS category_codes,
   severity.coding[1]['code'] AS severity_code,
-  code.coding[1]['system'] AS code_system,
-  code.coding[1]['code'] AS code,
-  coalesce(code.coding[1]['display'], code.text) AS code_display,
+  coding['system'] AS code_system,
+  coding['code'] AS code,
+  coalesce(coding['display'], condition.code.text) AS code_display,
   coalesce(__onsetDateTime_start, onsetPeriod.__start_start) AS start_time,
   CASE
     WHEN abatementDateTime LIKE '%T%' THEN __abatementDateTime_start
@@ -37,4 +41,9 @@ SELECT
   END AS end_time,
   __recordedDate_start AS recorded_time,
   meta.__lastUpdated_start AS last_updated
-FROM Condition
+FROM (
+  SELECT
+    *,
+    preferred_coding(code.coding, ['http://snomed.info/sct', 'http://hl7.org/fhir/sid/icd-10-cm', 'http://hl7.org/fhir/sid/icd-10', 'http://hl7.org/fhir/sid/icd-9-cm']) AS coding
+  FROM Condition
+) AS condition

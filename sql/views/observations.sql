@@ -8,11 +8,13 @@
 --   patient_id STRING: id of the Patient; NULL where the subject is another thing or cannot be resolved
 --   encounter_id STRING: id of the Encounter in which it was made
 --   status STRING: registered, preliminary, final, amended, corrected, cancelled, entered-in-error, unknown
+--   is_entered_in_error BOOLEAN: whether it was recorded by mistake
 --   category_code STRING: first coding of the first category, such as laboratory or vital-signs
---   panel_code STRING: for a component, the code of the observation it is part of
---   code_system STRING: system of the first coding
---   code STRING: code of the first coding
---   code_display STRING: display of the first coding, else the text of the concept
+--   category_codes STRING: all codings of all categories, separated by commas
+--   panel_code STRING: for a component, the code of the observation it is part of, chosen in the same way
+--   code_system STRING: system of the coding chosen: LOINC, else SNOMED CT, else the first
+--   code STRING: code of that coding
+--   code_display STRING: display of that coding, else the text of the concept
 --   start_time TIMESTAMP: when the value was true of the patient, or when that began; a partial date counts from its first moment
 --   end_time TIMESTAMP: when that ended; for a single instant the same as start_time; a partial date counts to its last moment
 --   issued_time TIMESTAMP: when the value was made available
@@ -20,9 +22,9 @@
 --   value_comparator STRING: <, <=, >= or > where a Quantity is a bound, not a measurement
 --   value_double DOUBLE: the number of a Quantity or an integer
 --   value_unit STRING: the unit's code (UCUM where the server gives it), else its name
---   value_code_system STRING: system of the first coding of a CodeableConcept
---   value_code STRING: code of the first coding of a CodeableConcept
---   value_text STRING: display of a CodeableConcept; a string, boolean, time or dateTime as written; a Ratio as a:b, each with its comparator (<1:128), a Range as a..b
+--   value_code_system STRING: system of the coding chosen from a CodeableConcept: SNOMED CT, else LOINC, else the first
+--   value_code STRING: code of that coding
+--   value_text STRING: display of that coding, else the text of the CodeableConcept; a string, boolean, time or dateTime as written; a Ratio as a:b, each with its comparator (<1:128), a Range as a..b
 --   interpretation_code STRING: first coding of the first interpretation, such as H, L or N
 --   reference_low DOUBLE: lower bound of the first reference range
 --   reference_high DOUBLE: upper bound of the first reference range
@@ -35,6 +37,7 @@ WITH observation AS (
     encounter.__reference_id AS encounter_id,
     status,
     category[1]['coding'][1]['code'] AS category_code,
+    nullif(array_to_string(array_transform(flatten(array_transform(category, c -> c['coding'])), c -> c['code']), ','), '') AS category_codes,
     coalesce(__effectiveDateTime_start, effectivePeriod.__start_start, __effectiveInstant_start) AS start_time,
     CASE
       WHEN effectiveDateTime LIKE '%T%' THEN __effectiveDateTime_start
@@ -44,15 +47,17 @@ WITH observation AS (
     END AS end_time,
     __issued_start AS issued_time,
     meta.__lastUpdated_start AS last_updated,
-    code, component, interpretation, referenceRange, dataAbsentReason,
+    preferred_coding(code.coding, ['http://loinc.org', 'http://snomed.info/sct']) AS coding,
+    preferred_coding(valueCodeableConcept.coding, ['http://snomed.info/sct', 'http://loinc.org']) AS value_coding,
+    code.text AS code_text, component, interpretation, referenceRange, dataAbsentReason,
     valueQuantity, valueCodeableConcept, valueString, valueBoolean, valueInteger, valueRange, valueRatio,
     valueSampledData, valueTime, valueDateTime, valuePeriod
   FROM Observation
 ),
 component AS (
   SELECT
-    observation_id, patient_id, encounter_id, status, category_code, start_time, end_time, issued_time, last_updated,
-    code AS panel,
+    observation_id, patient_id, encounter_id, status, category_code, category_codes, start_time, end_time, issued_time, last_updated,
+    coding['code'] AS panel_code,
     unnest(component) AS part,
     unnest(generate_series(1, CAST(array_length(component) AS BIGINT))) AS component_index
   FROM observation
@@ -60,9 +65,9 @@ component AS (
 ),
 reading AS (
   SELECT
-    observation_id, 0 AS component_index, patient_id, encounter_id, status, category_code, start_time, end_time, issued_time, last_updated,
+    observation_id, 0 AS component_index, patient_id, encounter_id, status, category_code, category_codes, start_time, end_time, issued_time, last_updated,
     CAST(NULL AS STRING) AS panel_code,
-    code, interpretation, referenceRange, dataAbsentReason,
+    coding, value_coding, code_text, interpretation, referenceRange, dataAbsentReason,
     valueQuantity, valueCodeableConcept, valueString, valueBoolean, valueInteger, valueRange, valueRatio,
     valueSampledData, valueTime, valueDateTime, valuePeriod
   FROM observation
@@ -73,9 +78,11 @@ reading AS (
     OR dataAbsentReason IS NOT NULL
   UNION ALL
   SELECT
-    observation_id, CAST(component_index AS INT), patient_id, encounter_id, status, category_code, start_time, end_time, issued_time, last_updated,
-    panel.coding[1]['code'],
-    part['code'], part['interpretation'], part['referenceRange'], part['dataAbsentReason'],
+    observation_id, CAST(component_index AS INT), patient_id, encounter_id, status, category_code, category_codes, start_time, end_time, issued_time, last_updated,
+    panel_code,
+    preferred_coding(part['code']['coding'], ['http://loinc.org', 'http://snomed.info/sct']),
+    preferred_coding(part['valueCodeableConcept']['coding'], ['http://snomed.info/sct', 'http://loinc.org']),
+    part['code']['text'], part['interpretation'], part['referenceRange'], part['dataAbsentReason'],
     part['valueQuantity'], part['valueCodeableConcept'], part['valueString'], part['valueBoolean'], part['valueInteger'], part['valueRange'], part['valueRatio'],
     part['valueSampledData'], part['valueTime'], part['valueDateTime'], part['valuePeriod']
   FROM component
@@ -86,11 +93,13 @@ SELECT
   patient_id,
   encounter_id,
   status,
+  coalesce(status = 'entered-in-error', false) AS is_entered_in_error,
   category_code,
+  category_codes,
   panel_code,
-  code.coding[1]['system'] AS code_system,
-  code.coding[1]['code'] AS code,
-  coalesce(code.coding[1]['display'], code.text) AS code_display,
+  coding['system'] AS code_system,
+  coding['code'] AS code,
+  coalesce(coding['display'], code_text) AS code_display,
   start_time,
   end_time,
   issued_time,
@@ -110,10 +119,10 @@ SELECT
   valueQuantity.comparator AS value_comparator,
   coalesce(valueQuantity.__value_double, CAST(valueInteger AS DOUBLE)) AS value_double,
   coalesce(valueQuantity.code, valueQuantity.unit) AS value_unit,
-  valueCodeableConcept.coding[1]['system'] AS value_code_system,
-  valueCodeableConcept.coding[1]['code'] AS value_code,
+  value_coding['system'] AS value_code_system,
+  value_coding['code'] AS value_code,
   coalesce(
-    valueCodeableConcept.coding[1]['display'], valueCodeableConcept.text, valueString, CAST(valueBoolean AS STRING), valueTime, valueDateTime,
+    value_coding['display'], valueCodeableConcept.text, valueString, CAST(valueBoolean AS STRING), valueTime, valueDateTime,
     nullif(concat(valueRatio.numerator.comparator, valueRatio.numerator.value, ':', valueRatio.denominator.comparator, valueRatio.denominator.value), ':'),
     nullif(concat(valueRange.low.value, '..', valueRange.high.value), '..')
   ) AS value_text,

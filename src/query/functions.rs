@@ -2,6 +2,9 @@
 //!
 //! One invariant: a function answers for every text. Data that are not as they should be make no query fail.
 
+mod conditional_reference;
+mod preferred_coding;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -11,6 +14,9 @@ use datafusion::common::cast::as_string_view_array;
 use datafusion::error::Result as SqlResult;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use percent_encoding::percent_decode_str;
+
+pub(super) use conditional_reference::conditional_reference;
+pub(super) use preferred_coding::preferred_coding;
 
 /// `percent_decode(text)`: a text of a URL without its percent-encoding (RFC 3986, section 2.1).
 ///

@@ -12,7 +12,7 @@ use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use delta_scan::NarrowNested;
 
 use super::catalog::LakeSchema;
-use super::functions::percent_decode;
+use super::functions::{conditional_reference, percent_decode, preferred_coding};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
@@ -51,6 +51,9 @@ impl Session {
         // FHIR's names are camelCase, and `start` and lambdas parse in this dialect.
         config.options_mut().sql_parser.enable_ident_normalization = false;
         config.options_mut().sql_parser.dialect = Dialect::Databricks;
+        // The rule puts projections of struct fields between filters; where these are then merged, the variable of a
+        // lambda is taken for a column, and `WHERE array_filter(code.coding, c -> …) … AND id = …` fails.
+        config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
@@ -58,6 +61,8 @@ impl Session {
             .build();
         let context = SessionContext::new_with_state(state);
         context.register_udf(percent_decode());
+        context.register_udf(conditional_reference());
+        context.register_udf(preferred_coding());
         let schema = LakeSchema::new(lake, versions, context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;

@@ -2,21 +2,13 @@
 //!
 //! One invariant: a view's columns are a contract. Its header names them all, in order, and a test compares.
 
+mod library;
+
 use std::sync::LazyLock;
 
 use fhir_definitions::FhirVersion;
 
 use crate::error::{Error, Result};
-
-/// The files, in the order in which `views list` shows them.
-const FILES: [&str; 6] = [
-    include_str!("../../sql/views/patients.sql"),
-    include_str!("../../sql/views/encounters.sql"),
-    include_str!("../../sql/views/conditions.sql"),
-    include_str!("../../sql/views/observations.sql"),
-    include_str!("../../sql/views/medication_requests.sql"),
-    include_str!("../../sql/views/cohort_members.sql"),
-];
 
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -40,7 +32,8 @@ pub struct View {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// `STRING`, `BOOLEAN`, `INT`, `DOUBLE`, `DATE`, `TIMESTAMP`.
+    /// `STRING`, `BOOLEAN`, `INT`, `BIGINT`, `DOUBLE`, `DECIMAL` (of 18 digits, two of them after the point), `DATE`,
+    /// `TIMESTAMP`.
     #[serde(rename = "type")]
     pub data_type: String,
     /// What it means.
@@ -50,7 +43,7 @@ pub struct Column {
 /// All views.
 pub fn all() -> &'static [View] {
     static VIEWS: LazyLock<Vec<View>> =
-        LazyLock::new(|| FILES.iter().filter_map(|file| parse(file)).collect());
+        LazyLock::new(|| library::FILES.iter().filter_map(|file| parse(file)).collect());
     &VIEWS
 }
 
@@ -118,6 +111,19 @@ mod tests {
         for view in all() {
             assert!(!view.columns.is_empty(), "{}", view.name);
             assert!(view.grain.starts_with("SELECT "), "{}", view.name);
+        }
+    }
+
+    #[test]
+    fn a_view_selects_only_from_views_that_stand_before_it() {
+        for (place, view) in all().iter().enumerate() {
+            let words: Vec<&str> = view.sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            let sources =
+                words.windows(2).filter(|pair| matches!(pair[0], "FROM" | "JOIN")).map(|pair| pair[1]);
+            for source in sources {
+                let found = all().iter().position(|other| other.name == source);
+                assert!(found.is_none_or(|before| before < place), "{} selects from {source}", view.name);
+            }
         }
     }
 

@@ -94,6 +94,21 @@ async fn a_view_answers_in_the_fhir_versions_that_it_names_and_in_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_condition_with_a_lambda_stands_beside_others_in_tables_and_views() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let condition = r#"{"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/p1"},"code":{"coding":[{"system":"urn:s","code":"1"}]}}"#;
+    let path = write_lines(&bench.path("one"), "Condition.ndjson", &[condition]);
+    ingest(&lake, &[path]).await.unwrap();
+    for question in [
+        "Condition WHERE array_filter(code.coding, c -> c['system'] = 'urn:s')[1]['code'] = '1' AND id = 'c1'",
+        "conditions WHERE code = '1' AND NOT is_entered_in_error AND category_codes IS NULL",
+    ] {
+        assert_eq!(one(&lake, &format!("SELECT count(*) FROM {question}")).await, "1", "{question}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_grain_of_the_cohort_holds_with_members_in_it() {
     let bench = Bench::new();
     let lake = bench.lake("lake");
@@ -163,6 +178,7 @@ fn sql_type(data_type: &DataType) -> &'static str {
         DataType::Int32 => "INT",
         DataType::Int64 => "BIGINT",
         DataType::Float64 => "DOUBLE",
+        DataType::Decimal128(18, 2) => "DECIMAL",
         DataType::Date32 => "DATE",
         DataType::Timestamp(TimeUnit::Microsecond, _) => "TIMESTAMP",
         other => panic!("a view has a column of type {other}"),

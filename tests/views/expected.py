@@ -1,7 +1,7 @@
 """Writes the expectations of tests/views: *.slt, edge/*.slt, and tests/data/demo-answers.json.
 
-The answers come by other means than the program's: DuckDB reads the raw NDJSON as JSON values, reference/views.sql says by
-JSON paths what each view must hold, and DuckDB runs the queries over that. Nothing here knows of Delta tables, typed
+The answers come by other means than the program's: DuckDB reads the raw NDJSON as JSON values, reference/<view>.sql says by
+JSON paths what the view must hold, and DuckDB runs the queries over that. Nothing here knows of Delta tables, typed
 columns or our views' SQL; only the column names and the grain are read from the headers of sql/views.
 
     pip install duckdb==1.5.5
@@ -25,13 +25,40 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 DATA = ROOT / "tests" / "data"
 
-# What identifies a row of each view. None: files by themselves bring no members of Groups.
+# What identifies a row of each view, in the order in which one builds on another. None: files by themselves bring no members
+# of Groups.
 KEYS = {
     "patients": "patient_id",
+    "conditional_references": "reference",
     "encounters": "encounter_id",
+    "encounter_stays": "encounter_id",
     "conditions": "condition_id",
+    "problem_list": "concat(patient_id, '#', code_system, '#', coalesce(code, code_display))",
     "observations": "concat(observation_id, '#', CAST(component_index AS STRING))",
+    "labs": "concat(observation_id, '#', CAST(component_index AS STRING))",
+    "vitals": "concat(observation_id, '#', CAST(component_index AS STRING))",
+    "latest_values": "concat(patient_id, '#', code_system, '#', code)",
+    "procedures": "procedure_id",
+    "immunizations": "immunization_id",
+    "allergies": "allergy_id",
+    "medications": "medication_id",
     "medication_requests": "medication_request_id",
+    "medication_dispenses": "medication_dispense_id",
+    "medication_administrations": "medication_administration_id",
+    "medication_statements": "medication_statement_id",
+    "medication_exposures": "concat(resource_type, '/', resource_id)",
+    "diagnostic_reports": "diagnostic_report_id",
+    "documents": "document_id",
+    "care_plans": "care_plan_id",
+    "devices": "device_id",
+    "coverages": "coverage_id",
+    "claims": "claim_id",
+    "claim_items": "concat(claim_id, '#', CAST(item_index AS STRING))",
+    "explanation_of_benefits": "explanation_of_benefit_id",
+    "explanation_of_benefit_items": "concat(explanation_of_benefit_id, '#', CAST(item_index AS STRING))",
+    "providers": "concat(practitioner_role_id, '#', practitioner_id)",
+    "organizations": "organization_id",
+    "locations": "location_id",
     "cohort_members": None,
 }
 
@@ -53,7 +80,8 @@ def load(*exports: pathlib.Path) -> duckdb.DuckDBPyConnection:
                 "DELETE FROM resource WHERE type || '/' || id IN (SELECT unnest(json->>'$.entry[*].request.url') "
                 f"FROM read_ndjson_objects('{export}/deleted/*.ndjson'))"
             )
-    db.execute((HERE / "reference" / "views.sql").read_text())
+    for name in ["macros", *KEYS]:
+        db.execute((HERE / "reference" / f"{name}.sql").read_text())
     return db
 
 
@@ -165,7 +193,7 @@ def agree(db: duckdb.DuckDBPyConnection, key: dict) -> None:
     for view in KEYS:
         found, promised = [row[0] for row in db.sql(f"DESCRIBE {view}").fetchall()], [name for name, _ in header(view)[1]]
         if found != promised:
-            raise SystemExit(f"sql/views/{view}.sql promises {promised}, reference/views.sql has {found}")
+            raise SystemExit(f"sql/views/{view}.sql promises {promised}, reference/{view}.sql has {found}")
     for resource_type, change in key.items():
         want = change["unchanged"] + len(change["changed"]) + len(change["added"])
         found = db.execute("SELECT count(*) FROM resource WHERE type = ?", [resource_type]).fetchone()[0]
