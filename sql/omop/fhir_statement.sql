@@ -32,9 +32,10 @@
 --   route_system STRING: system of the route's coding
 --   route_code STRING: its code
 --   lot_number STRING: lot of a vaccine
+WITH
 -- A column that comes out of a UNION or a subquery here has a name that no table's column has: DataFusion takes the two for
 -- each other where it moves the fields of a struct through a UNION.
-WITH reading AS (
+reading AS (
   SELECT
     id AS reading_id, -1 AS component_index, status AS reading_status, subject AS reading_subject, encounter AS reading_encounter,
     category AS reading_category, code AS reading_code, performer AS reading_performer, referenceRange AS reading_range,

@@ -4,7 +4,11 @@ pub mod catalog;
 pub mod format;
 mod functions;
 pub mod lineage;
+pub mod omop;
+mod omop_id;
+pub mod quality;
 pub mod session;
+pub mod vocabulary;
 
 pub use format::{Format, Written};
 pub use session::{Pin, Session};

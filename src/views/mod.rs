@@ -2,6 +2,10 @@
 //!
 //! One invariant: a view's columns are a contract. Its header names them all, in order, and a test compares.
 
+mod header;
+pub mod omop;
+pub mod quality;
+
 use std::sync::LazyLock;
 
 use fhir_definitions::FhirVersion;

@@ -26,6 +26,7 @@ fn help_says_what_there_is_with_examples() {
         &["export"],
         &["ingest"],
         &["query"],
+        &["quality"],
         &["status"],
         &["views"],
         &["raw"],
@@ -163,7 +164,7 @@ fn answers_go_to_stdout_in_the_format_that_is_asked_for() {
     assert_eq!(status["tables"][0]["name"], "Patient");
     let views = fhirlake(&["views", "list", "--format", "json"]);
     let views: serde_json::Value = serde_json::from_slice(&views.stdout).unwrap();
-    assert_eq!(views.as_array().unwrap().len(), 6);
+    assert_eq!(views.as_array().unwrap().len(), 6 + 19);
 }
 
 #[test]
