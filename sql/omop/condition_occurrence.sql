@@ -29,7 +29,7 @@ SELECT
   CAST(e.end_time AS DATE) AS condition_end_date,
   e.end_time AS condition_end_datetime,
   CAST(32817 AS INT) AS condition_type_concept_id,
-  CASE WHEN e.status IS NOT NULL THEN 0 END AS condition_status_concept_id,
+  CAST(CASE WHEN e.status IS NOT NULL THEN 0 END AS INT) AS condition_status_concept_id,
   CAST(NULL AS STRING) AS stop_reason,
   e.provider_id,
   e.visit_occurrence_id,

@@ -40,9 +40,9 @@ SELECT
   CAST(NULL AS BIGINT) AS visit_detail_id,
   substr(coalesce(e.code, e.code_text), 1, 50) AS device_source_value,
   e.source_concept_id AS device_source_concept_id,
-  CASE WHEN e.unit_code IS NOT NULL THEN coalesce(unit.concept_id, 0) END AS unit_concept_id,
+  CAST(CASE WHEN e.unit_code IS NOT NULL THEN coalesce(unit.concept_id, 0) END AS INT) AS unit_concept_id,
   substr(e.unit_code, 1, 50) AS unit_source_value,
-  CASE WHEN e.unit_code IS NOT NULL THEN coalesce(unit.source_concept_id, 0) END AS unit_source_concept_id
+  CAST(CASE WHEN e.unit_code IS NOT NULL THEN coalesce(unit.source_concept_id, 0) END AS INT) AS unit_source_concept_id
 FROM omop.fhir_mapped_event AS e
 LEFT JOIN omop.fhir_code_map AS unit ON unit.code_key = e.unit_key AND unit.target_rank = 1
 WHERE e.domain_id = 'Device'

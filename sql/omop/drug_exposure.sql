@@ -42,7 +42,7 @@ SELECT
   e.quantity,
   e.days_supply,
   e.sig,
-  CASE WHEN e.route_code IS NOT NULL THEN coalesce(route.concept_id, 0) END AS route_concept_id,
+  CAST(CASE WHEN e.route_code IS NOT NULL THEN coalesce(route.concept_id, 0) END AS INT) AS route_concept_id,
   substr(e.lot_number, 1, 50) AS lot_number,
   e.provider_id,
   e.visit_occurrence_id,

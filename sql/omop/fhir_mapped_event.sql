@@ -37,8 +37,8 @@
 SELECT
   omop_id(CASE WHEN m.target_rank > 1 THEN e.statement_id || '/' || CAST(m.target_rank AS STRING) ELSE e.statement_id END) AS event_id,
   coalesce(m.domain_id, e.default_domain_id) AS domain_id,
-  coalesce(m.concept_id, 0) AS concept_id,
-  coalesce(m.source_concept_id, 0) AS source_concept_id,
+  CAST(coalesce(m.concept_id, 0) AS INT) AS concept_id,
+  CAST(coalesce(m.source_concept_id, 0) AS INT) AS source_concept_id,
   e.statement_id,
   e.resource_type,
   e.person_id,

@@ -134,9 +134,11 @@ statement AS (
     coalesce(__onsetDateTime_start, onsetPeriod.__start_start, __recordedDate_start) AS the_start,
     coalesce(__abatementDateTime_end, abatementPeriod.__end_end) AS the_end,
     verificationStatus.coding[1]['code'] AS the_status,
-    NULL AS value_codings, NULL AS value_number, NULL AS value_comparator, NULL AS value_text,
-    NULL AS the_unit_system, NULL AS the_unit_code, NULL AS range_low, NULL AS range_high,
-    NULL AS the_quantity, NULL AS the_refills, NULL AS the_days_supply, NULL AS the_sig, NULL AS the_route_codings, NULL AS the_lot_number
+    CASE WHEN false THEN code.coding END AS value_codings, CAST(NULL AS DOUBLE) AS value_number, CAST(NULL AS STRING) AS value_comparator,
+    CAST(NULL AS STRING) AS value_text, CAST(NULL AS STRING) AS the_unit_system, CAST(NULL AS STRING) AS the_unit_code,
+    CAST(NULL AS DOUBLE) AS range_low, CAST(NULL AS DOUBLE) AS range_high,
+    CAST(NULL AS DOUBLE) AS the_quantity, CAST(NULL AS INT) AS the_refills, CAST(NULL AS INT) AS the_days_supply, CAST(NULL AS STRING) AS the_sig,
+    CASE WHEN false THEN code.coding END AS the_route_codings, CAST(NULL AS STRING) AS the_lot_number
   FROM Condition
   WHERE coalesce(verificationStatus.coding[1]['code'], 'unknown') NOT IN ('entered-in-error', 'refuted')
   UNION ALL

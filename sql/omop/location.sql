@@ -25,7 +25,7 @@ SELECT
   substr(replace(place['postalCode'], '-', ''), 1, 9) AS zip,
   substr(place['district'], 1, 20) AS county,
   substr(owner, 1, 50) AS location_source_value,
-  CASE WHEN place['country'] IS NOT NULL THEN 0 END AS country_concept_id,
+  CAST(CASE WHEN place['country'] IS NOT NULL THEN 0 END AS INT) AS country_concept_id,
   substr(place['country'], 1, 80) AS country_source_value,
   CAST(NULL AS DOUBLE) AS latitude,
   CAST(NULL AS DOUBLE) AS longitude

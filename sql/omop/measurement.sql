@@ -35,15 +35,15 @@ SELECT
   e.start_time AS measurement_datetime,
   to_char(e.start_time, '%H:%M:%S') AS measurement_time,
   CAST(32817 AS INT) AS measurement_type_concept_id,
-  CASE e.value_comparator
+  CAST(CASE e.value_comparator
     WHEN '<' THEN 4171756
     WHEN '<=' THEN 4171754
     WHEN '>=' THEN 4171755
     WHEN '>' THEN 4172704
-  END AS operator_concept_id,
+  END AS INT) AS operator_concept_id,
   e.value_number AS value_as_number,
-  CASE WHEN e.value_code IS NOT NULL THEN coalesce(value.concept_id, 0) END AS value_as_concept_id,
-  CASE WHEN e.unit_code IS NOT NULL THEN coalesce(unit.concept_id, 0) END AS unit_concept_id,
+  CAST(CASE WHEN e.value_code IS NOT NULL THEN coalesce(value.concept_id, 0) END AS INT) AS value_as_concept_id,
+  CAST(CASE WHEN e.unit_code IS NOT NULL THEN coalesce(unit.concept_id, 0) END AS INT) AS unit_concept_id,
   e.range_low,
   e.range_high,
   e.provider_id,
@@ -52,7 +52,7 @@ SELECT
   substr(coalesce(e.code, e.code_text), 1, 50) AS measurement_source_value,
   e.source_concept_id AS measurement_source_concept_id,
   substr(e.unit_code, 1, 50) AS unit_source_value,
-  CASE WHEN e.unit_code IS NOT NULL THEN coalesce(unit.source_concept_id, 0) END AS unit_source_concept_id,
+  CAST(CASE WHEN e.unit_code IS NOT NULL THEN coalesce(unit.source_concept_id, 0) END AS INT) AS unit_source_concept_id,
   substr(coalesce(e.value_code, e.value_text), 1, 50) AS value_source_value,
   CAST(NULL AS BIGINT) AS measurement_event_id,
   CAST(NULL AS INT) AS meas_event_field_concept_id

@@ -39,20 +39,20 @@ WITH patient AS (
 )
 SELECT
   omop_id('Patient/' || id) AS person_id,
-  CASE sex WHEN 'M' THEN 8507 WHEN 'male' THEN 8507 WHEN 'F' THEN 8532 WHEN 'female' THEN 8532 ELSE 0 END AS gender_concept_id,
+  CAST(CASE sex WHEN 'M' THEN 8507 WHEN 'male' THEN 8507 WHEN 'F' THEN 8532 WHEN 'female' THEN 8532 ELSE 0 END AS INT) AS gender_concept_id,
   CAST(date_part('year', __birthDate_start) AS INT) AS year_of_birth,
-  CASE WHEN length(birthDate) >= 7 THEN CAST(date_part('month', __birthDate_start) AS INT) END AS month_of_birth,
-  CASE WHEN length(birthDate) >= 10 THEN CAST(date_part('day', __birthDate_start) AS INT) END AS day_of_birth,
+  CAST(CASE WHEN length(birthDate) >= 7 THEN CAST(date_part('month', __birthDate_start) AS INT) END AS INT) AS month_of_birth,
+  CAST(CASE WHEN length(birthDate) >= 10 THEN CAST(date_part('day', __birthDate_start) AS INT) END AS INT) AS day_of_birth,
   CASE WHEN length(birthDate) >= 10 THEN __birthDate_start END AS birth_datetime,
-  CASE race_source_value
+  CAST(CASE race_source_value
     WHEN '1002-5' THEN 8657
     WHEN '2028-9' THEN 8515
     WHEN '2054-5' THEN 8516
     WHEN '2076-8' THEN 8557
     WHEN '2106-3' THEN 8527
     ELSE 0
-  END AS race_concept_id,
-  CASE ethnicity_source_value WHEN '2135-2' THEN 38003563 WHEN '2186-5' THEN 38003564 ELSE 0 END AS ethnicity_concept_id,
+  END AS INT) AS race_concept_id,
+  CAST(CASE ethnicity_source_value WHEN '2135-2' THEN 38003563 WHEN '2186-5' THEN 38003564 ELSE 0 END AS INT) AS ethnicity_concept_id,
   CASE WHEN array_length(address) > 0 THEN omop_id('Patient/' || id) END AS location_id,
   omop_id('Practitioner/' || practitioner_id) AS provider_id,
   omop_id('Organization/' || organization_id) AS care_site_id,

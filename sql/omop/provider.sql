@@ -25,7 +25,7 @@ SELECT
   CAST(0 AS INT) AS specialty_concept_id,
   CAST(NULL AS BIGINT) AS care_site_id,
   CAST(date_part('year', __birthDate_start) AS INT) AS year_of_birth,
-  CASE gender WHEN 'male' THEN 8507 WHEN 'female' THEN 8532 ELSE 0 END AS gender_concept_id,
+  CAST(CASE gender WHEN 'male' THEN 8507 WHEN 'female' THEN 8532 ELSE 0 END AS INT) AS gender_concept_id,
   substr(id, 1, 50) AS provider_source_value,
   substr(qualification[1]['code']['coding'][1]['code'], 1, 50) AS specialty_source_value,
   CAST(0 AS INT) AS specialty_source_concept_id,

@@ -52,7 +52,7 @@ visit AS (
 SELECT
   omop_id('Encounter/' || v.encounter_id) AS visit_occurrence_id,
   omop_id('Patient/' || p.known_patient_id) AS person_id,
-  CASE v.class_code
+  CAST(CASE v.class_code
     WHEN 'AMB' THEN 9202
     WHEN 'EMER' THEN 9203
     WHEN 'IMP' THEN 9201
@@ -62,7 +62,7 @@ SELECT
     WHEN 'OBSENC' THEN 262
     WHEN 'VR' THEN 722455
     ELSE 0
-  END AS visit_concept_id,
+  END AS INT) AS visit_concept_id,
   CAST(v.start_time AS DATE) AS visit_start_date,
   v.start_time AS visit_start_datetime,
   CAST(coalesce(v.end_time, v.start_time) AS DATE) AS visit_end_date,
@@ -72,9 +72,9 @@ SELECT
   omop_id('Organization/' || organization.resource_id) AS care_site_id,
   substr(v.class_code, 1, 50) AS visit_source_value,
   CAST(0 AS INT) AS visit_source_concept_id,
-  CASE WHEN v.admit_source IS NOT NULL THEN 0 END AS admitted_from_concept_id,
+  CAST(CASE WHEN v.admit_source IS NOT NULL THEN 0 END AS INT) AS admitted_from_concept_id,
   substr(v.admit_source, 1, 50) AS admitted_from_source_value,
-  CASE WHEN v.discharged_to IS NOT NULL THEN 0 END AS discharged_to_concept_id,
+  CAST(CASE WHEN v.discharged_to IS NOT NULL THEN 0 END AS INT) AS discharged_to_concept_id,
   substr(v.discharged_to, 1, 50) AS discharged_to_source_value,
   CAST(NULL AS BIGINT) AS preceding_visit_occurrence_id
 FROM visit AS v
