@@ -14,6 +14,7 @@ mod maintain;
 mod options;
 mod print;
 mod progress;
+mod quality;
 mod quarantine;
 mod query;
 mod raw;
@@ -45,7 +46,7 @@ Exit codes:
   0    done
   1    failed; the same command continues where it stopped
   2    wrong usage, or refused: nothing was changed
-  3    done, but with quarantined lines or errors of the server
+  3    done, but with quarantined lines, errors of the server, or findings of a quality check
   130  interrupted; the same command continues where it stopped
 
 Every flag can be set in the environment (--lake as FHIRLAKE_LAKE) and in fhirlake.toml (lake = \"…\"): flags win over
@@ -71,6 +72,7 @@ enum Command {
     Keys(keys::Keys),
     Ingest(ingest::Ingest),
     Query(query::Query),
+    Quality(quality::Quality),
     Quarantine(quarantine::Quarantine),
     Changes(changes::Changes),
     Views(views::Views),
@@ -133,6 +135,7 @@ async fn run(command: Command, config: &Config) -> anyhow::Result<Done> {
         Command::Keys(command) => command.run().await,
         Command::Ingest(command) => command.run(config).await,
         Command::Query(command) => command.run().await,
+        Command::Quality(command) => command.run().await,
         Command::Quarantine(command) => command.run(config).await,
         Command::Changes(command) => command.run(config).await,
         Command::Views(command) => command.run().await,

@@ -1,5 +1,7 @@
 //! Flags that several commands share, and how values on the command line are read.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, ValueEnum};
 use fhir_arrow::ValidationLevel;
 use fhir_definitions::FhirVersion;
@@ -18,6 +20,22 @@ pub struct LakeOption {
     /// The lake's folder
     #[arg(long, value_name = "FOLDER", env = "FHIRLAKE_LAKE")]
     pub lake: String,
+}
+
+/// The vocabulary that codes are mapped by.
+#[derive(Debug, Clone, Args)]
+pub struct VocabularyOption {
+    /// OMOP's vocabulary, for the tables of the schema omop: the folder with CONCEPT.csv and CONCEPT_RELATIONSHIP.csv as
+    /// Athena has sent them, or with the same as .parquet [default: none, every concept id is 0]
+    #[arg(long, value_name = "FOLDER", env = "FHIRLAKE_VOCABULARY")]
+    vocabulary: Option<PathBuf>,
+}
+
+impl VocabularyOption {
+    /// The folder, where there is one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.vocabulary.as_deref()
+    }
 }
 
 /// The FHIR version of what comes.

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use datafusion::execution::SendableRecordBatchStream;
 
-use super::options::LakeOption;
+use super::options::{LakeOption, VocabularyOption};
 use super::{Done, print};
 use crate::lake::Lake;
 use crate::query::{Format, Pin, Session, Written, format};
@@ -18,9 +18,10 @@ Examples:
   fhirlake query --lake lake 'SELECT gender, count(*) AS patients FROM patients GROUP BY gender'
   fhirlake query --lake lake --format csv 'SELECT id, birthDate FROM Patient' > patients.csv
   fhirlake query --lake lake 'DESCRIBE observations'
+  fhirlake query --lake lake --vocabulary athena/ 'SELECT * FROM omop.condition_occurrence LIMIT 10'
 
 Tables have the names of resource types (Patient, Observation), views those of `fhirlake views list`; names are
-case-sensitive and need no quotes.";
+case-sensitive and need no quotes. The schema omop has the tables of the OMOP CDM 5.4.";
 
 /// Answers SQL over the lake's tables and views
 #[derive(Debug, Args)]
@@ -35,6 +36,8 @@ pub struct Query {
     /// The newest version of every table, also where the run that made it is not finished
     #[arg(long, env = "FHIRLAKE_LATEST", value_parser = FalseyValueParser::new())]
     latest: bool,
+    #[command(flatten)]
+    vocabulary: VocabularyOption,
 }
 
 /// How an answer is written, and where to.
@@ -52,7 +55,8 @@ impl Query {
     /// Runs the command.
     pub async fn run(self) -> anyhow::Result<Done> {
         let lake = Lake::open(&self.lake.lake).await?;
-        let session = Session::open(&lake, if self.latest { Pin::Latest } else { Pin::LastRun }).await?;
+        let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
+        let session = Session::open_with(&lake, pin, self.vocabulary.folder()).await?;
         self.answer.write(session.run(&self.sql).await?).await
     }
 }

@@ -4,11 +4,13 @@ use clap::{Args, Subcommand};
 
 use super::options::ReportFormat;
 use super::{Done, print};
-use crate::views;
+use crate::views::{self, omop};
 
 /// The SQL views: what there is, and what it says
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  fhirlake views list\n  fhirlake views show observations")]
+#[command(
+    after_help = "Examples:\n  fhirlake views list\n  fhirlake views show observations\n  fhirlake views show omop.person"
+)]
 pub struct Views {
     #[command(subcommand)]
     command: ViewsCommand,
@@ -34,16 +36,33 @@ impl Views {
     pub async fn run(self) -> anyhow::Result<Done> {
         match self.command {
             ViewsCommand::List { format: ReportFormat::Json } => {
-                print::data(&serde_json::to_string_pretty(views::all())?)?;
+                let mut all = Vec::new();
+                for view in views::all() {
+                    all.push(serde_json::to_value(view)?);
+                }
+                for view in omop::all() {
+                    let mut view = serde_json::to_value(view)?;
+                    view["schema"] = omop::SCHEMA.into();
+                    all.push(view);
+                }
+                print::data(&serde_json::to_string_pretty(&all)?)?;
             }
             ViewsCommand::List { format: ReportFormat::Table } => {
-                let rows: Vec<_> = views::all()
+                let own = views::all().iter().map(|view| vec![view.name.clone(), view.description.clone()]);
+                let of_omop = omop::all()
                     .iter()
-                    .map(|view| vec![view.name.clone(), view.description.clone()])
-                    .collect();
+                    .map(|view| vec![format!("{}.{}", omop::SCHEMA, view.name), view.description.clone()]);
+                let rows: Vec<_> = own.chain(of_omop).collect();
                 print::data(&print::table(&["view", "description"], &rows))?;
             }
-            ViewsCommand::Show { name } => print::data(views::get(&name)?.sql.trim_end())?,
+            ViewsCommand::Show { name } => {
+                let in_omop = name.strip_prefix("omop.").and_then(omop::find);
+                let sql = match in_omop {
+                    Some(view) => &view.sql,
+                    None => &views::get(&name)?.sql,
+                };
+                print::data(sql.trim_end())?;
+            }
         }
         Ok(Done::Clean)
     }

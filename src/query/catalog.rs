@@ -27,7 +27,7 @@ use crate::lake::table::{self, missing};
 use crate::views;
 
 /// The session's state, which outlives every statement and holds this schema.
-type State = Weak<parking_lot::RwLock<SessionState>>;
+pub(super) type State = Weak<parking_lot::RwLock<SessionState>>;
 
 /// The tables and views of a lake.
 pub struct LakeSchema {

@@ -6,7 +6,11 @@ pub mod changes;
 pub mod format;
 mod functions;
 pub mod lineage;
+pub mod omop;
+mod omop_id;
+pub mod quality;
 pub mod session;
+pub mod vocabulary;
 
 pub use changes::{ChangedSince, ChangesOptions, changes};
 pub use format::{Format, Written};

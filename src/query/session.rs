@@ -2,6 +2,7 @@
 //!
 //! One invariant: a session reads. Statements that would write are refused, and tables are never created by a query.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::config::Dialect;
@@ -13,9 +14,13 @@ use delta_scan::NarrowNested;
 
 use super::catalog::LakeSchema;
 use super::functions::{conditional_reference, percent_decode, preferred_coding};
+use super::omop::OmopSchema;
+use super::omop_id;
+use super::vocabulary::Vocabulary;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
+use crate::views::omop;
 
 /// Which versions of the tables a session reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +42,14 @@ const SCHEMA: &str = "lake";
 impl Session {
     /// Opens a session on a lake. No table is opened before a statement names it.
     pub async fn open(lake: &Lake, pin: Pin) -> Result<Self> {
+        Self::open_with(lake, pin, None).await
+    }
+
+    /// Opens a session whose schema `omop` maps codes by the vocabulary of a folder.
+    ///
+    /// # Errors
+    /// Those of [`Vocabulary::open`], and [`Error::Query`] where the session cannot be set up.
+    pub async fn open_with(lake: &Lake, pin: Pin, vocabulary: Option<&Path>) -> Result<Self> {
         let versions = match pin {
             Pin::LastRun => {
                 let exports = Exports::read(&lake.root).await?;
@@ -63,10 +76,18 @@ impl Session {
         context.register_udf(percent_decode());
         context.register_udf(conditional_reference());
         context.register_udf(preferred_coding());
+        context.register_udf(omop_id::function());
         let schema = LakeSchema::new(lake, versions, context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;
+        let vocabulary = match vocabulary {
+            Some(folder) => Some(Vocabulary::open(folder, &context).await?),
+            None => None,
+        };
+        let version = lake.definitions().version();
+        let schema = OmopSchema::new(version, vocabulary, context.state_weak_ref());
+        catalog.register_schema(omop::SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;
         Ok(Self { context })
     }
 

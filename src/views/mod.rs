@@ -2,7 +2,10 @@
 //!
 //! One invariant: a view's columns are a contract. Its header names them all, in order, and a test compares.
 
+mod header;
 mod library;
+pub mod omop;
+pub mod quality;
 
 use std::sync::LazyLock;
 

@@ -26,6 +26,7 @@ fn help_says_what_there_is_with_examples() {
         &["export"],
         &["ingest"],
         &["query"],
+        &["quality"],
         &["status"],
         &["views"],
         &["raw"],
@@ -163,7 +164,8 @@ fn answers_go_to_stdout_in_the_format_that_is_asked_for() {
     assert_eq!(status["tables"][0]["name"], "Patient");
     let views = fhirlake(&["views", "list", "--format", "json"]);
     let views: serde_json::Value = serde_json::from_slice(&views.stdout).unwrap();
-    assert_eq!(views.as_array().unwrap().len(), fhirlake::views::all().len());
+    let all = fhirlake::views::all().len() + fhirlake::views::omop::all().len();
+    assert_eq!(views.as_array().unwrap().len(), all);
 }
 
 #[test]

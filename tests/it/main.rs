@@ -12,6 +12,8 @@ mod export;
 mod fixture;
 mod ingest;
 mod maintain;
+mod omop;
+mod quality;
 mod quarantine;
 mod raw;
 mod rebuild;

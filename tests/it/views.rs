@@ -15,7 +15,7 @@ use sqllogictest::{DBOutput, DefaultColumnType, Runner};
 use crate::fixture::{Bench, ask, export, group, ingest, ingest_with, one, rows, write_lines};
 
 /// A lake as sqllogictest asks it.
-struct Asked(Session);
+pub struct Asked(pub Session);
 
 #[async_trait::async_trait]
 impl sqllogictest::AsyncDB for Asked {
@@ -36,7 +36,7 @@ impl sqllogictest::AsyncDB for Asked {
     }
 }
 
-fn slt_files(folder: &str) -> Vec<PathBuf> {
+pub fn slt_files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
@@ -171,7 +171,7 @@ async fn a_view_has_the_columns_that_its_header_says() {
     }
 }
 
-fn sql_type(data_type: &DataType) -> &'static str {
+pub fn sql_type(data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "STRING",
         DataType::Boolean => "BOOLEAN",

@@ -1,0 +1,68 @@
+-- name: completeness
+-- description: For each resource type and element, how many resources have it.
+-- kind: measure
+-- fhir: R4, R4B
+SELECT resource_type, element, row_count AS rows, filled, round(CAST(filled AS DOUBLE) / row_count, 4) AS share
+FROM (
+  SELECT 'Patient' AS resource_type, count(*) AS row_count,
+    unnest(['birthDate', 'gender', 'name', 'identifier', 'address', 'telecom', 'deceased[x]', 'communication', 'maritalStatus', 'generalPractitioner']) AS element,
+    unnest([count(birthDate), count(gender), count(name), count(identifier), count(address), count(telecom), count(coalesce(deceasedDateTime, CAST(deceasedBoolean AS STRING))), count(communication), count(maritalStatus), count(generalPractitioner)]) AS filled
+  FROM Patient
+  UNION ALL
+  SELECT 'Encounter' AS resource_type, count(*) AS row_count,
+    unnest(['status', 'class', 'type', 'subject', 'period.start', 'period.end', 'serviceProvider', 'participant', 'location', 'reasonCode']) AS element,
+    unnest([count(status), count(class), count(type), count(subject), count(period.start), count(period.end), count(serviceProvider), count(participant), count(location), count(reasonCode)]) AS filled
+  FROM Encounter
+  UNION ALL
+  SELECT 'Condition' AS resource_type, count(*) AS row_count,
+    unnest(['clinicalStatus', 'verificationStatus', 'category', 'code', 'subject', 'encounter', 'onset[x]', 'abatement[x]', 'recordedDate', 'severity']) AS element,
+    unnest([count(clinicalStatus), count(verificationStatus), count(category), count(code), count(subject), count(encounter), count(coalesce(onsetDateTime, onsetPeriod.start)), count(coalesce(abatementDateTime, abatementPeriod.end)), count(recordedDate), count(severity)]) AS filled
+  FROM Condition
+  UNION ALL
+  SELECT 'Observation' AS resource_type, count(*) AS row_count,
+    unnest(['status', 'category', 'code', 'subject', 'encounter', 'effective[x]', 'issued', 'performer', 'value[x]', 'interpretation', 'referenceRange', 'component']) AS element,
+    unnest([count(status), count(category), count(code), count(subject), count(encounter), count(coalesce(effectiveDateTime, effectivePeriod.start, effectiveInstant)), count(issued), count(performer), count(CASE WHEN valueQuantity IS NOT NULL OR valueCodeableConcept IS NOT NULL OR valueString IS NOT NULL OR valueBoolean IS NOT NULL OR valueInteger IS NOT NULL OR valueRange IS NOT NULL OR valueRatio IS NOT NULL OR valueSampledData IS NOT NULL OR valueTime IS NOT NULL OR valueDateTime IS NOT NULL OR valuePeriod IS NOT NULL THEN 1 END), count(interpretation), count(referenceRange), count(component)]) AS filled
+  FROM Observation
+  UNION ALL
+  SELECT 'Procedure' AS resource_type, count(*) AS row_count,
+    unnest(['status', 'code', 'subject', 'encounter', 'performed[x]', 'performer', 'reasonCode', 'bodySite']) AS element,
+    unnest([count(status), count(code), count(subject), count(encounter), count(coalesce(performedDateTime, performedPeriod.start)), count(performer), count(reasonCode), count(bodySite)]) AS filled
+  FROM Procedure
+  UNION ALL
+  SELECT 'MedicationRequest' AS resource_type, count(*) AS row_count,
+    unnest(['status', 'intent', 'medication[x]', 'subject', 'encounter', 'authoredOn', 'requester', 'dosageInstruction', 'dispenseRequest', 'reasonCode']) AS element,
+    unnest([count(status), count(intent), count(CASE WHEN medicationCodeableConcept IS NOT NULL OR medicationReference IS NOT NULL THEN 1 END), count(subject), count(encounter), count(authoredOn), count(requester), count(dosageInstruction), count(dispenseRequest), count(reasonCode)]) AS filled
+  FROM MedicationRequest
+  UNION ALL
+  SELECT 'Immunization' AS resource_type, count(*) AS row_count,
+    unnest(['status', 'vaccineCode', 'patient', 'encounter', 'occurrence[x]', 'lotNumber', 'performer']) AS element,
+    unnest([count(status), count(vaccineCode), count(patient), count(encounter), count(occurrenceDateTime), count(lotNumber), count(performer)]) AS filled
+  FROM Immunization
+  UNION ALL
+  SELECT 'AllergyIntolerance' AS resource_type, count(*) AS row_count,
+    unnest(['clinicalStatus', 'verificationStatus', 'code', 'patient', 'criticality', 'reaction', 'recordedDate']) AS element,
+    unnest([count(clinicalStatus), count(verificationStatus), count(code), count(patient), count(criticality), count(reaction), count(recordedDate)]) AS filled
+  FROM AllergyIntolerance
+  UNION ALL
+  SELECT 'DiagnosticReport' AS resource_type, count(*) AS row_count,
+    unnest(['status', 'category', 'code', 'subject', 'encounter', 'effective[x]', 'result', 'presentedForm', 'conclusion']) AS element,
+    unnest([count(status), count(category), count(code), count(subject), count(encounter), count(coalesce(effectiveDateTime, effectivePeriod.start)), count(result), count(presentedForm), count(conclusion)]) AS filled
+  FROM DiagnosticReport
+  UNION ALL
+  SELECT 'Practitioner' AS resource_type, count(*) AS row_count,
+    unnest(['identifier', 'name', 'gender', 'qualification']) AS element,
+    unnest([count(identifier), count(name), count(gender), count(qualification)]) AS filled
+  FROM Practitioner
+  UNION ALL
+  SELECT 'Organization' AS resource_type, count(*) AS row_count,
+    unnest(['identifier', 'name', 'type', 'address']) AS element,
+    unnest([count(identifier), count(name), count(type), count(address)]) AS filled
+  FROM Organization
+  UNION ALL
+  SELECT 'Location' AS resource_type, count(*) AS row_count,
+    unnest(['identifier', 'name', 'address', 'position', 'managingOrganization']) AS element,
+    unnest([count(identifier), count(name), count(address), count(position), count(managingOrganization)]) AS filled
+  FROM Location
+)
+WHERE row_count > 0
+ORDER BY resource_type, element
