@@ -110,7 +110,8 @@ fn join<'a>(
     arguments: &'a [Expression],
     focus: &Focus<'a>,
 ) -> Result<Collection<'a>, Fault> {
-    let Values::Texts(values) = &of.values else { return Ok(Collection::empty()) };
+    let none = Vec::new();
+    let values = if let Values::Texts(values) = &of.values { values } else { &none };
     let separators = match arguments {
         [argument] => {
             let separators = evaluate(argument, focus)?;
@@ -131,7 +132,8 @@ fn join<'a>(
             none => *none = Some(value.clone()),
         }
     }
-    Ok(Collection::texts(joined))
+    // The suite has it so: nothing joined is an empty text.
+    Ok(Collection::texts(joined.into_iter().map(|text| Some(text.unwrap_or_default()))))
 }
 
 /// The ids that References refer to: as the table has resolved them, or else as they say it themselves.

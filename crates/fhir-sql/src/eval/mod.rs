@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 use fhirpath::Span;
 
-pub(crate) use collection::{Collection, Node, Nodes, Values};
+pub(crate) use collection::{Collection, Nodes, Values};
 pub(crate) use steps::evaluate;
 
 use crate::error::Fault;

@@ -32,21 +32,21 @@ pub(super) fn binary<'a>(
             Ok(Collection::booleans(pairs.map(|(a, b)| logic(operator, a, b))))
         }
         Operator::Equal | Operator::NotEqual | Operator::Equivalent | Operator::NotEquivalent => {
-            let kinds = Kinds::of(left, right);
+            let kind = kind_of(left, right);
             let negated = matches!(operator, Operator::NotEqual | Operator::NotEquivalent);
             let equivalent = matches!(operator, Operator::Equivalent | Operator::NotEquivalent);
-            let answers = equal(&a, &b, n, kinds, equivalent);
+            let answers = equal(&a, &b, n, kind, equivalent);
             Ok(Collection::booleans(answers.into_iter().map(|answer| answer.map(|is| is != negated))))
         }
         Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
-            let kinds = Kinds::of(left, right);
+            let kind = kind_of(left, right);
             let (single_a, single_b) = (singles(&a, n, left.span)?, singles(&b, n, right.span)?);
             let pairs = single_a.into_iter().zip(single_b);
             Ok(Collection::booleans(pairs.map(|(x, y)| {
                 if x == NONE || y == NONE {
                     return None;
                 }
-                let order = compare(&a.values, x as usize, &b.values, y as usize, kinds)?;
+                let order = compare(&a.values, x as usize, &b.values, y as usize, kind)?;
                 Some(match operator {
                     Operator::Less => order == Ordering::Less,
                     Operator::LessOrEqual => order != Ordering::Greater,
@@ -55,8 +55,8 @@ pub(super) fn binary<'a>(
                 })
             })))
         }
-        Operator::In => Ok(membership(&a, &b, n, Kinds::of(left, right), left)?),
-        Operator::Contains => Ok(membership(&b, &a, n, Kinds::of(right, left), right)?),
+        Operator::In => Ok(membership(&a, &b, n, kind_of(left, right), left)?),
+        Operator::Contains => Ok(membership(&b, &a, n, kind_of(right, left), right)?),
         Operator::Union => Ok(distinct(&a.and(b))),
         Operator::Concatenate => {
             let pairs = texts(&a, n, left.span)?.into_iter().zip(texts(&b, n, right.span)?);
@@ -80,24 +80,17 @@ fn logic(operator: Operator, a: Option<bool>, b: Option<bool>) -> Option<bool> {
     }
 }
 
-/// The kinds of the two sides of a comparison.
-#[derive(Debug, Clone, Copy)]
-struct Kinds(Kind, Kind);
-
-impl Kinds {
-    fn of(left: &Expression, right: &Expression) -> Self {
-        let (left, right) = (left.of.kind(), right.of.kind());
-        let other = left.or(right).unwrap_or(Kind::String);
-        Self(left.unwrap_or(other), right.unwrap_or(other))
-    }
+/// The kind that two sides are compared as: what compares at all is held alike, numbers aside.
+fn kind_of(left: &Expression, right: &Expression) -> Kind {
+    left.of.kind().or(right.of.kind()).unwrap_or(Kind::String)
 }
 
 /// How two values compare; `None` where their precision does not say, or one is not what it should be.
-fn compare(a: &Values<'_>, x: usize, b: &Values<'_>, y: usize, kinds: Kinds) -> Option<Ordering> {
+fn compare(a: &Values<'_>, x: usize, b: &Values<'_>, y: usize, kind: Kind) -> Option<Ordering> {
     match (a, b) {
         (Values::Booleans(a), Values::Booleans(b)) => Some(a[x].cmp(&b[y])),
         (Values::Integers(a), Values::Integers(b)) => Some(a[x].cmp(&b[y])),
-        (Values::Texts(a), Values::Texts(b)) => match kinds.0 {
+        (Values::Texts(a), Values::Texts(b)) => match kind {
             Kind::Date | Kind::DateTime => Moment::parse(&a[x])?.compare(Moment::parse(&b[y])?),
             Kind::Time => Moment::parse_time(&a[x])?.compare(Moment::parse_time(&b[y])?),
             Kind::Decimal | Kind::Integer => Decimal::parse(&a[x])?.compare(Decimal::parse(&b[y])?),
@@ -110,7 +103,7 @@ fn compare(a: &Values<'_>, x: usize, b: &Values<'_>, y: usize, kinds: Kinds) -> 
 }
 
 /// Whether the values of both are equal, context by context, in their order.
-fn equal(a: &Collection<'_>, b: &Collection<'_>, n: usize, kinds: Kinds, equivalent: bool) -> Vec<Option<bool>> {
+fn equal(a: &Collection<'_>, b: &Collection<'_>, n: usize, kind: Kind, equivalent: bool) -> Vec<Option<bool>> {
     let (mut x, mut y) = (0, 0);
     let of = |counts: &Vec<u32>, context: usize| counts[context] as usize;
     let (counts_a, counts_b) = (a.counts(n), b.counts(n));
@@ -129,9 +122,9 @@ fn equal(a: &Collection<'_>, b: &Collection<'_>, n: usize, kinds: Kinds, equival
             for at in 0..count_a {
                 let (x, y) = (from_a + at, from_b + at);
                 let same = if equivalent {
-                    Some(is_equivalent(&a.values, x, &b.values, y, kinds))
+                    Some(is_equivalent(&a.values, x, &b.values, y, kind))
                 } else {
-                    compare(&a.values, x, &b.values, y, kinds).map(Ordering::is_eq)
+                    compare(&a.values, x, &b.values, y, kind).map(Ordering::is_eq)
                 };
                 match same {
                     Some(false) => return Some(false),
@@ -144,13 +137,13 @@ fn equal(a: &Collection<'_>, b: &Collection<'_>, n: usize, kinds: Kinds, equival
         .collect()
 }
 
-fn is_equivalent(a: &Values<'_>, x: usize, b: &Values<'_>, y: usize, kinds: Kinds) -> bool {
-    match (a, b, kinds.0) {
+fn is_equivalent(a: &Values<'_>, x: usize, b: &Values<'_>, y: usize, kind: Kind) -> bool {
+    match (a, b, kind) {
         (Values::Texts(a), Values::Texts(b), Kind::String) => {
             let words = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
             words(&a[x]) == words(&b[y])
         }
-        _ => compare(a, x, b, y, kinds) == Some(Ordering::Equal),
+        _ => compare(a, x, b, y, kind) == Some(Ordering::Equal),
     }
 }
 
@@ -159,14 +152,14 @@ fn membership<'a>(
     one: &Collection<'a>,
     among: &Collection<'a>,
     n: usize,
-    kinds: Kinds,
+    kind: Kind,
     place: &Expression,
 ) -> Result<Collection<'a>, Fault> {
     let one_of = singles(one, n, place.span)?;
     let mut found: Vec<Option<bool>> = one_of.iter().map(|at| (*at != NONE).then_some(false)).collect();
     for (position, context) in among.owner.iter().enumerate() {
         let at = one_of[*context as usize];
-        if at != NONE && compare(&one.values, at as usize, &among.values, position, kinds) == Some(Ordering::Equal) {
+        if at != NONE && compare(&one.values, at as usize, &among.values, position, kind) == Some(Ordering::Equal) {
             found[*context as usize] = Some(true);
         }
     }
