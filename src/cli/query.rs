@@ -1,23 +1,23 @@
 //! `fhirlake query`.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use datafusion::execution::SendableRecordBatchStream;
 
+use super::Done;
+use super::answer::AnswerOptions;
 use super::options::LakeOption;
-use super::{Done, print};
 use crate::lake::Lake;
-use crate::query::{Format, Pin, Session, Written, format};
+use crate::query::{Pin, Session};
+use crate::views::Folder;
 
 const EXAMPLES: &str = "\
 Examples:
   fhirlake query --lake lake 'SELECT gender, count(*) AS patients FROM patients GROUP BY gender'
   fhirlake query --lake lake --format csv 'SELECT id, birthDate FROM Patient' > patients.csv
   fhirlake query --lake lake 'DESCRIBE observations'
+  fhirlake query --lake lake --views my-views 'SELECT count(*) FROM my_view'
 
 Tables have the names of resource types (Patient, Observation), views those of `fhirlake views list`; names are
 case-sensitive and need no quotes.";
@@ -30,12 +30,11 @@ pub struct Query {
     lake: LakeOption,
     /// The statement
     sql: String,
-    /// How the answer is written
-    #[arg(long, value_enum, default_value = "table", env = "FHIRLAKE_FORMAT")]
-    format: Format,
-    /// The file that the answer goes to [default: stdout]
-    #[arg(short, long, value_name = "FILE", env = "FHIRLAKE_OUTPUT")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    answer: AnswerOptions,
+    /// A folder of views of your own: ViewDefinitions (.json) and SQL (.sql), each selectable by its name
+    #[arg(long, value_name = "FOLDER", env = "FHIRLAKE_VIEWS")]
+    views: Option<PathBuf>,
     /// The newest version of every table, also where the run that made it is not finished
     #[arg(long, env = "FHIRLAKE_LATEST", value_parser = FalseyValueParser::new())]
     latest: bool,
@@ -45,34 +44,10 @@ impl Query {
     /// Runs the command.
     pub async fn run(self) -> anyhow::Result<Done> {
         let lake = Lake::open(&self.lake.lake).await?;
-        let session = Session::open(&lake, if self.latest { Pin::Latest } else { Pin::LastRun }).await?;
-        let answer = session.run(&self.sql).await?;
-        let written = match &self.output {
-            Some(path) => to_file(path, self.format, answer).await?,
-            None => {
-                let mut to = std::io::BufWriter::new(std::io::stdout());
-                let written = format::write(self.format, answer, &mut to).await?;
-                to.flush()?;
-                written
-            }
-        };
-        if written.truncated {
-            print::note(&format!(
-                "only the first {} rows are shown; --format csv or ndjson gives all",
-                written.rows
-            ));
-        }
+        let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
+        let folder = self.views.as_deref().map(Folder::read).transpose()?.unwrap_or_default();
+        let session = Session::open_with(&lake, pin, folder).await?;
+        self.answer.write(session.run(&self.sql).await?).await?;
         Ok(Done::Clean)
     }
-}
-
-/// Writes the answer beside the file and renames it: a query that fails leaves the file as it was.
-async fn to_file(path: &Path, format: Format, answer: SendableRecordBatchStream) -> anyhow::Result<Written> {
-    let cannot = || format!("cannot write {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
-    let mut to = std::io::BufWriter::new(file);
-    let written = format::write(format, answer, &mut to).await?;
-    to.into_inner().map_err(std::io::IntoInnerError::into_error)?.persist(path).with_context(cannot)?;
-    Ok(written)
 }

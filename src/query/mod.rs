@@ -2,8 +2,11 @@
 
 pub mod catalog;
 pub mod format;
+pub mod definition;
+mod folder;
 mod functions;
 pub mod lineage;
+pub mod ndjson;
 pub mod session;
 
 pub use format::{Format, Written};

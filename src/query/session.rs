@@ -4,17 +4,22 @@
 
 use std::sync::Arc;
 
+use datafusion::common::TableReference;
 use datafusion::config::Dialect;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use fhir_definitions::Definitions;
+use fhir_sql::{EvaluationError, ViewDefinition};
 
 use super::catalog::LakeSchema;
+use super::definition;
 use super::functions::percent_decode;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
+use crate::views::Folder;
 
 /// Which versions of the tables a session reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +33,7 @@ pub enum Pin {
 /// SQL over a lake.
 pub struct Session {
     context: SessionContext,
+    definitions: &'static Definitions,
 }
 
 const CATALOG: &str = "lake";
@@ -36,6 +42,11 @@ const SCHEMA: &str = "lake";
 impl Session {
     /// Opens a session on a lake. No table is opened before a statement names it.
     pub async fn open(lake: &Lake, pin: Pin) -> Result<Self> {
+        Self::open_with(lake, pin, Folder::default()).await
+    }
+
+    /// The same with views of one's own.
+    pub async fn open_with(lake: &Lake, pin: Pin, folder: Folder) -> Result<Self> {
         let versions = match pin {
             Pin::LastRun => {
                 let exports = Exports::read(&lake.root).await?;
@@ -52,11 +63,23 @@ impl Session {
         config.options_mut().sql_parser.dialect = Dialect::Databricks;
         let context = SessionContext::new_with_config(config);
         context.register_udf(percent_decode());
-        let schema = LakeSchema::new(lake, versions, context.state_weak_ref());
+        let schema = LakeSchema::new(lake, versions, Arc::new(folder), context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;
-        Ok(Self { context })
+        Ok(Self { context, definitions: lake.definitions() })
+    }
+
+    /// Runs a ViewDefinition over the lake.
+    pub async fn run_view(&self, view: &ViewDefinition) -> Result<SendableRecordBatchStream> {
+        // A type that there is not is the view's error, not that of a missing table.
+        let resources = if self.definitions.is_resource(&view.resource) {
+            let name = TableReference::bare(view.resource.as_str());
+            self.context.table_provider(name).await.map_err(|e| query_error(&e))?
+        } else {
+            definition::no_resources()
+        };
+        definition::run(&self.context, view, self.definitions, resources).await
     }
 
     /// Plans a statement.
@@ -91,6 +114,8 @@ pub(super) fn failed(error: &DataFusionError) -> Error {
     match error.find_root() {
         DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
             Some(ours) => Error::QueryFailed(ours.to_string()),
+            // The quotes in it are those of the view's expressions.
+            None if inner.is::<EvaluationError>() => Error::QueryFailed(inner.to_string()),
             None => Error::QueryFailed(without_values(&inner.to_string())),
         },
         root => Error::QueryFailed(without_values(&root.strip_backtrace())),

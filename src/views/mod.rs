@@ -2,9 +2,14 @@
 //!
 //! One invariant: a view's columns are a contract. Its header names them all, in order, and a test compares.
 
+pub mod definition;
+pub mod folder;
+
 use std::sync::LazyLock;
 
 use fhir_definitions::FhirVersion;
+
+pub use folder::{Folder, FolderView};
 
 use crate::error::{Error, Result};
 
