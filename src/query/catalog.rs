@@ -148,7 +148,8 @@ impl SchemaProvider for LakeSchema {
             Some(FolderView::Sql(view)) => return folder::planned(name, self.view(view)).await.map(Some),
             Some(FolderView::Definition(view)) => {
                 let resources = self.resources(&view.resource).await?;
-                return definition::over(name, view, self.lake.definitions(), resources).map(Some);
+                let table = definition::over(name, view, self.lake.definitions(), resources);
+                return table.map(Some).map_err(|error| DataFusionError::Plan(error.to_string()));
             }
             None => {}
         }

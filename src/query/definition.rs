@@ -7,7 +7,6 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
-use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use fhir_definitions::Definitions;
@@ -15,7 +14,7 @@ use fhir_sql::{View, ViewDefinition, ViewTable};
 
 use super::ndjson::NdjsonTable;
 use super::session::{failed, query_error};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::raw::local::LocalFile;
 
 /// Runs a ViewDefinition over NDJSON files, without a lake.
@@ -40,7 +39,7 @@ pub(super) async fn run(
     resources: Arc<dyn TableProvider>,
 ) -> Result<SendableRecordBatchStream> {
     let name = view.name.as_deref().unwrap_or("definition");
-    let table = over(name, view, definitions, resources).map_err(|e| query_error(&e))?;
+    let table = over(name, view, definitions, resources)?;
     let frame = context.read_table(table).map_err(|e| query_error(&e))?;
     frame.execute_stream().await.map_err(|e| failed(&e))
 }
@@ -48,15 +47,15 @@ pub(super) async fn run(
 /// The rows of a view over a table of resources.
 ///
 /// # Errors
-/// A plan error with what is wrong with the view.
+/// [`Error::Query`] with what is wrong with the view.
 pub(super) fn over(
     name: &str,
     definition: &ViewDefinition,
     definitions: &'static Definitions,
     resources: Arc<dyn TableProvider>,
-) -> SqlResult<Arc<dyn TableProvider>> {
+) -> Result<Arc<dyn TableProvider>> {
     let view = View::compile(definition, definitions, &resources.schema())
-        .map_err(|error| DataFusionError::Plan(format!("the view {name}: {error}")))?;
+        .map_err(|error| Error::Query(format!("the view {name}: {error}")))?;
     Ok(Arc::new(ViewTable::new(Arc::new(view), resources)))
 }
 

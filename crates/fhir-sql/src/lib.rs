@@ -23,6 +23,7 @@ mod definition;
 mod error;
 mod eval;
 mod expression;
+mod needs;
 mod output;
 mod plan;
 mod rows;

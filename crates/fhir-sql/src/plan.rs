@@ -54,7 +54,7 @@ impl ViewExec {
 impl DisplayAs for ViewExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<_> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let read: Vec<_> = self.view.columns().into_iter().collect();
+        let read: Vec<_> = self.view.columns(&self.wanted).into_iter().collect();
         write!(
             f,
             "ViewExec: resource={}, columns=[{}], read=[{}]",

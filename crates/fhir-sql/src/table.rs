@@ -48,12 +48,12 @@ impl TableProvider for ViewTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let columns = self.resources.schema();
-        let needed = self.view.columns();
-        let needed = columns.fields().iter().enumerate().filter(|(_, field)| needed.contains(field.name().as_str()));
-        let needed: Vec<usize> = needed.map(|(at, _)| at).collect();
-        let input = self.resources.scan(state, Some(&needed), &[], None).await?;
         let all = || (0..self.view.schema().fields().len()).collect();
         let wanted = projection.cloned().unwrap_or_else(all);
+        let needed = self.view.columns(&wanted);
+        let needed = columns.fields().iter().enumerate().filter(|(_, field)| needed.contains(field.name()));
+        let needed: Vec<usize> = needed.map(|(at, _)| at).collect();
+        let input = self.resources.scan(state, Some(&needed), &[], None).await?;
         Ok(Arc::new(ViewExec::try_new(input, Arc::clone(&self.view), wanted)?))
     }
 }

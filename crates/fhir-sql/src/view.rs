@@ -1,7 +1,7 @@
 //! A ViewDefinition, checked and compiled.
 //!
 //! The one invariant: a [`View`] has columns of known names and types; each of its expressions has been compiled for the place
-//! where it stands, and the columns of the table that they touch are known.
+//! where it stands, and which columns of the table they read is known.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use crate::compile::{Compiler, Scope, boolean, constant};
 use crate::definition::{self, ViewDefinition, is_sql_name};
 use crate::error::{Fault, ViewError};
 use crate::expression::Expression;
+use crate::needs::Needs;
 use crate::output::Output;
 use crate::types::{Site, Type};
 
@@ -26,8 +27,6 @@ pub struct View {
     schema: SchemaRef,
     pub(crate) filters: Vec<Part>,
     pub(crate) select: Select,
-    touched: BTreeSet<Vec<String>>,
-    rest: bool,
 }
 
 /// An expression of the view, with what errors say of it.
@@ -120,9 +119,8 @@ impl View {
         check_names(&named)?;
         let fields: Vec<_> = named.iter().map(|column| column.output.field(&column.name)).collect();
         let select = Select { selects, ..Select::default() };
-        let (touched, rest) = compiler.needs();
         let resource = definition.resource.clone();
-        Ok(Self { resource, schema: Arc::new(Schema::new(fields)), filters, select, touched, rest })
+        Ok(Self { resource, schema: Arc::new(Schema::new(fields)), filters, select })
     }
 
     /// The resource type that it reads.
@@ -137,17 +135,39 @@ impl View {
         Arc::clone(&self.schema)
     }
 
-    /// The paths of the columns that its expressions touch, `__rest` among them where it is needed.
-    pub fn touched(&self) -> impl Iterator<Item = Vec<&str>> {
-        let touched = self.touched.iter().map(|path| path.iter().map(String::as_str).collect());
-        touched.chain(self.rest.then(|| vec![REST]))
+    /// The names of the table's columns that it reads, where those of its own columns are wanted that are at these positions.
+    #[must_use]
+    pub fn columns(&self, wanted: &[usize]) -> BTreeSet<String> {
+        let needs = self.needs(wanted);
+        let rest = needs.rest.then(|| REST.to_owned());
+        needs.paths.into_iter().filter_map(|path| path.into_iter().next()).chain(rest).collect()
     }
 
-    /// The names of the table's columns that it reads.
+    /// The paths of those columns, as far down as the view reads them.
     #[must_use]
-    pub fn columns(&self) -> BTreeSet<&str> {
-        self.touched().filter_map(|path| path.first().copied()).collect()
+    pub fn paths(&self, wanted: &[usize]) -> BTreeSet<Vec<String>> {
+        let needs = self.needs(wanted);
+        needs.paths.into_iter().chain(needs.rest.then(|| vec![REST.to_owned()])).collect()
     }
+
+    fn needs(&self, wanted: &[usize]) -> Needs {
+        let mut needs = Needs::default();
+        self.filters.iter().for_each(|filter| needs.add(&filter.expression));
+        add_select(&self.select, wanted, &mut needs);
+        needs
+    }
+}
+
+/// What says how many rows there are is read in any case.
+fn add_select(select: &Select, wanted: &[usize], needs: &mut Needs) {
+    let parts = match &select.iterate {
+        None => Vec::new(),
+        Some(Iterate::Each { part, .. }) => vec![part],
+        Some(Iterate::Repeat { first, next }) => first.iter().chain(next).collect(),
+    };
+    let columns = select.columns.iter().filter(|column| wanted.contains(&column.at)).map(|column| &column.part);
+    parts.into_iter().chain(columns).for_each(|part| needs.add(&part.expression));
+    select.selects.iter().chain(&select.union).for_each(|select| add_select(select, wanted, needs));
 }
 
 fn is_of(named: &str, definitions: &Definitions) -> bool {

@@ -143,25 +143,7 @@ impl Compiler {
         if let Some(name) = of_type.as_deref().filter(|name| !self.definitions.is_resource(name)) {
             return Err(Fault::new(call.arguments[0].span, format!("{name} is no resource type")));
         }
-        // The columns of its parts are read below this step.
-        self.element(from.clone(), "reference", call.span)?;
-        for name in ["__reference_id", "__reference_type"] {
-            self.touch_annotation(&from, name);
-        }
         Ok(made(Box::new(from), Function::ReferenceKey(of_type), Type::system(Kind::String), call.span))
-    }
-
-    fn touch_annotation(&self, of: &Expression, name: &str) {
-        let Type::Complex(complex) = &of.of else { return };
-        for site in &complex.sites {
-            if let crate::types::Site::Columns(fields, path) = site
-                && fields.find(name).is_some()
-            {
-                let mut path = path.clone();
-                path.push(name.to_owned());
-                self.touched.borrow_mut().insert(path);
-            }
-        }
     }
 
     /// `extension(url)` is `extension.where(url = …)`.

@@ -11,8 +11,7 @@ mod path;
 pub(crate) use literal::constant;
 pub(crate) use operator::boolean;
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arrow_schema::Fields;
 use fhir_definitions::Definitions;
@@ -28,10 +27,6 @@ pub(crate) struct Compiler {
     pub(crate) resource: String,
     pub(crate) constants: BTreeMap<String, (Literal, Type)>,
     root: Type,
-    /// The columns that expressions have touched, each by its path.
-    touched: RefCell<BTreeSet<Vec<String>>>,
-    /// Whether an element without a column was touched.
-    rest: Cell<bool>,
 }
 
 /// What an expression is evaluated on.
@@ -59,19 +54,12 @@ impl Compiler {
             resource: resource.to_owned(),
             constants: BTreeMap::new(),
             root,
-            touched: RefCell::default(),
-            rest: Cell::new(false),
         })
     }
 
     /// The resource itself.
     pub(crate) fn root(&self) -> Scope {
         Scope { this: self.root.clone(), is_resource: true, is_item: false }
-    }
-
-    /// The columns that were touched, and whether `__rest` was.
-    pub(crate) fn needs(self) -> (BTreeSet<Vec<String>>, bool) {
-        (self.touched.into_inner(), self.rest.get())
     }
 
     /// Reads and compiles an expression.

@@ -1,6 +1,6 @@
 //! Steps of a path: elements and where they lie, types of a choice, extensions of primitives.
 //!
-//! The one invariant: every column that a step reads is noted, and `__rest` only where a step reads what has no column.
+//! The one invariant: every value with elements knows where it lies: in which columns, or in JSON.
 
 use fhir_definitions::Element;
 use fhirpath::{Expression as Tree, Kind as Syntax, Span, TypeOperator};
@@ -40,7 +40,7 @@ impl Compiler {
             return Err(Fault::new(name_of(span, name), no_element(&within, name)));
         };
         let (choices, _) = element_of(self.definitions, &within, element);
-        let choices: Vec<_> = choices.into_iter().map(|choice| self.placed(&within, choice)).collect();
+        let choices: Vec<_> = choices.into_iter().map(|choice| placed(&within, choice)).collect();
         let of = match choices.as_slice() {
             [only] => only.of.clone(),
             several => Type::Choice(several.to_vec()),
@@ -74,44 +74,6 @@ impl Compiler {
         }
     }
 
-    /// The element with the places of its values. What is read of columns is noted.
-    fn placed(&self, within: &Complex, mut choice: Choice) -> Choice {
-        let mut sites = Vec::new();
-        for site in &within.sites {
-            let found = self.site(site, &choice);
-            if !sites.contains(&found) {
-                sites.push(found);
-            }
-        }
-        if let Type::Complex(complex) = &mut choice.of {
-            complex.sites = sites;
-        }
-        choice
-    }
-
-    fn site(&self, site: &Site, choice: &Choice) -> Site {
-        let Site::Columns(fields, path) = site else { return Site::Json };
-        let column = |name: &str| fields.find(name).map(|(_, field)| field);
-        let touch = |name: &str| {
-            let mut path = path.clone();
-            path.push(name.to_owned());
-            self.touched.borrow_mut().insert(path.clone());
-            path
-        };
-        if let Some(field) = column(&choice.json) {
-            let path = touch(&choice.json);
-            return fields_of(field.data_type())
-                .map_or(Site::Json, |fields| Site::Columns(fields.clone(), path));
-        }
-        match choice.open.as_deref().filter(|name| column(name).is_some()) {
-            Some(open) => {
-                touch(open);
-            }
-            None => self.rest.set(true),
-        }
-        Site::Json
-    }
-
     /// `_birthDate` beside `birthDate`: where a primitive has its id and extensions.
     fn sibling(&self, of: Expression) -> Result<Expression, Fault> {
         let span = of.span;
@@ -125,7 +87,7 @@ impl Compiler {
         let json = format!("_{}", choice.json);
         let code = "Element".to_owned();
         let sibling = Choice { json, open: None, code, of: Type::Complex(element) };
-        let sibling = self.placed(&within.clone(), sibling);
+        let sibling = placed(within, sibling);
         let of = sibling.of.clone();
         Ok(Expression { step: Step::Element { from, choices: vec![sibling] }, of, span })
     }
@@ -208,6 +170,31 @@ impl Compiler {
             }
         }
     }
+}
+
+/// The element with the places of its values.
+fn placed(within: &Complex, mut choice: Choice) -> Choice {
+    let mut sites = Vec::new();
+    for site in &within.sites {
+        let found = site_of(site, &choice);
+        if !sites.contains(&found) {
+            sites.push(found);
+        }
+    }
+    if let Type::Complex(complex) = &mut choice.of {
+        complex.sites = sites;
+    }
+    choice
+}
+
+fn site_of(site: &Site, choice: &Choice) -> Site {
+    let Site::Columns(fields, path) = site else { return Site::Json };
+    let Some(fields) = fields.find(&choice.json).and_then(|(_, field)| fields_of(field.data_type())) else {
+        return Site::Json;
+    };
+    let mut path = path.clone();
+    path.push(choice.json.clone());
+    Site::Columns(fields.clone(), path)
 }
 
 /// Whether the name is that of a backbone element on the way.
