@@ -18,7 +18,10 @@ pub(super) async fn planned<T>(name: &str, plan: impl Future<Output = Result<T>>
     let is_circle = names.iter().any(|planning| planning == name);
     names.push(name.to_owned());
     if is_circle {
-        return Err(DataFusionError::Plan(format!("views select from each other in a circle: {}", names.join(" → "))));
+        return Err(DataFusionError::Plan(format!(
+            "views select from each other in a circle: {}",
+            names.join(" → ")
+        )));
     }
     PLANNING.scope(names, plan).await
 }

@@ -1,9 +1,9 @@
 //! SQL over the lake. DataFusion's session lives here and nowhere else.
 
 pub mod catalog;
-pub mod format;
 pub mod definition;
 mod folder;
+pub mod format;
 mod functions;
 pub mod lineage;
 pub mod ndjson;

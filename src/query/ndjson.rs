@@ -41,7 +41,10 @@ pub fn files(path: &Path) -> Result<Vec<LocalFile>> {
     let mut files = local::find(path)?.files;
     files.retain(|file| file.section == Section::Output);
     if files.is_empty() {
-        return Err(Error::Refused(format!("{} has no files *.ndjson, *.ndjson.gz or *.ndjson.zst", path.display())));
+        return Err(Error::Refused(format!(
+            "{} has no files *.ndjson, *.ndjson.gz or *.ndjson.zst",
+            path.display()
+        )));
     }
     Ok(files)
 }
@@ -145,12 +148,15 @@ impl PartitionStream for Partition {
         }
         let schema = Arc::clone(&source.schema);
         let flattener = Flattener::new(Arc::clone(&source.elements), None);
-        let batches = stream::try_unfold((source, flattener, Reader::default()), async |(source, mut flattener, mut reader)| {
-            let next = source.blocks.lock().await.recv().await;
-            let Some(block) = next.transpose()? else { return Ok(None) };
-            let batch = flatten(&source, &block, &mut flattener, &mut reader)?;
-            Ok(Some((batch, (source, flattener, reader))))
-        });
+        let batches = stream::try_unfold(
+            (source, flattener, Reader::default()),
+            async |(source, mut flattener, mut reader)| {
+                let next = source.blocks.lock().await.recv().await;
+                let Some(block) = next.transpose()? else { return Ok(None) };
+                let batch = flatten(&source, &block, &mut flattener, &mut reader)?;
+                Ok(Some((batch, (source, flattener, reader))))
+            },
+        );
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
 }

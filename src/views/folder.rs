@@ -51,7 +51,10 @@ impl Folder {
                 _ => continue,
             };
             if views.insert(name.clone(), view).is_some() {
-                return Err(Error::Query(format!("{}: there are two views of the name {name}", path.display())));
+                return Err(Error::Query(format!(
+                    "{}: there are two views of the name {name}",
+                    path.display()
+                )));
             }
         }
         Ok(Self { views })
@@ -98,7 +101,8 @@ mod tests {
     #[test]
     fn a_view_has_the_name_of_its_definition_or_of_its_file() {
         let unnamed = DEFINITION.replace(r#","name":"men""#, "");
-        let found = folder(&[("a.json", DEFINITION), ("b.json", &unnamed), ("x.sql", SQL), ("notes.txt", "")]);
+        let found =
+            folder(&[("a.json", DEFINITION), ("b.json", &unnamed), ("x.sql", SQL), ("notes.txt", "")]);
         assert_eq!(found.unwrap().names().collect::<Vec<_>>(), ["b", "men", "x"]);
     }
 

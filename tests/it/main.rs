@@ -20,5 +20,6 @@ mod tables;
 mod tidy;
 mod upsert;
 mod validation;
+mod view_definitions;
 mod views;
 mod watermark;

@@ -87,7 +87,10 @@ pub(crate) enum Function {
     ReferenceKey(Option<String>),
     /// Resources of this type, among any.
     ResourceOfType(String),
-    Boundary { high: bool, kind: Kind },
+    Boundary {
+        high: bool,
+        kind: Kind,
+    },
     StartsWith,
     EndsWith,
     Contains,

@@ -20,12 +20,7 @@ impl Needs {
     /// Adds what an expression reads.
     pub(crate) fn add(&mut self, expression: &Expression) {
         match &expression.step {
-            Step::This
-            | Step::Resource
-            | Step::Index
-            | Step::RowIndex
-            | Step::Empty
-            | Step::Literal(_) => {}
+            Step::This | Step::Resource | Step::Index | Step::RowIndex | Step::Empty | Step::Literal(_) => {}
             Step::Element { from, choices } => {
                 self.add(from);
                 for choice in choices {

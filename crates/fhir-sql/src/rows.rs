@@ -26,7 +26,12 @@ impl View {
     ///
     /// # Errors
     /// [`EvaluationError`](crate::EvaluationError) for what expressions do not allow in the data.
-    pub(crate) fn rows(&self, batch: &RecordBatch, wanted: &[usize], schema: &SchemaRef) -> Result<RecordBatch> {
+    pub(crate) fn rows(
+        &self,
+        batch: &RecordBatch,
+        wanted: &[usize],
+        schema: &SchemaRef,
+    ) -> Result<RecordBatch> {
         let resources = StructArray::from(batch.clone());
         let rest: Vec<&str> = match batch.column_by_name("__rest") {
             Some(column) if column.null_count() < column.len() => texts(column)?,
@@ -123,7 +128,10 @@ fn repeated<'a>(first: &'a [Part], next: &'a [Part], focus: &Focus<'a>) -> Resul
         parents.extend(below.owner.iter().map(|parent| Some(start + parent)));
         start += number(level.owner.len());
         let below = below.within(&level.owner);
-        all = Collection { owner: [all.owner, below.owner.clone()].concat(), values: all.values.then(below.values.clone()) };
+        all = Collection {
+            owner: [all.owner, below.owner.clone()].concat(),
+            values: all.values.then(below.values.clone()),
+        };
         level = below;
     }
     let order = depth_first(&parents);
@@ -185,9 +193,8 @@ fn product(one: Rows, other: Rows, contexts: usize) -> Result<Rows> {
     let (mut x, mut y) = (0, 0);
     let (mut owner, mut from_one, mut from_other) = (Vec::new(), Vec::new(), Vec::new());
     for context in 0..number(contexts) {
-        let end = |owner: &[u32], from: usize| {
-            from + owner[from..].iter().take_while(|of| **of == context).count()
-        };
+        let end =
+            |owner: &[u32], from: usize| from + owner[from..].iter().take_while(|of| **of == context).count();
         let (end_x, end_y) = (end(&one.owner, x), end(&other.owner, y));
         for a in x..end_x {
             for b in y..end_y {

@@ -142,7 +142,8 @@ impl Type {
                     || definitions.with_base_types(code).any(|base| base.name == name)
             }
             Self::Complex(complex) => {
-                complex.name == name || definitions.with_base_types(&complex.name).any(|base| base.name == name)
+                complex.name == name
+                    || definitions.with_base_types(&complex.name).any(|base| base.name == name)
             }
             Self::Nothing | Self::Choice(_) => false,
         }

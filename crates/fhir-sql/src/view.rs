@@ -58,9 +58,15 @@ pub(crate) struct OutputColumn {
 /// What a select has a row for.
 #[derive(Debug)]
 pub(crate) enum Iterate {
-    Each { part: Part, or_null: bool },
+    Each {
+        part: Part,
+        or_null: bool,
+    },
     /// The values of `first`, and then again and again the values of `next` on those.
-    Repeat { first: Vec<Part>, next: Vec<Part> },
+    Repeat {
+        first: Vec<Part>,
+        next: Vec<Part>,
+    },
 }
 
 /// A column's name and what it holds.
@@ -88,7 +94,8 @@ impl View {
         let version = definitions.version().number();
         let versions = definition.fhir_version.as_slice();
         if !versions.is_empty() && !versions.iter().any(|named| is_of(named, definitions)) {
-            let reason = format!("the view is for FHIR {}, and the resources are of {version}", versions.join(", "));
+            let reason =
+                format!("the view is for FHIR {}, and the resources are of {version}", versions.join(", "));
             return Err(part("fhirVersion", reason));
         }
         if let Some(name) = definition.name.as_deref().filter(|name| !is_sql_name(name)) {
@@ -108,7 +115,8 @@ impl View {
         let mut filters = Vec::new();
         for (at, filter) in definition.filters.iter().enumerate() {
             let compiled = compile(&compiler, &filter.path, format!("where[{at}].path"), &root)?;
-            boolean(&compiled.expression).map_err(|fault| fault.in_view(&compiled.location, &compiled.text))?;
+            boolean(&compiled.expression)
+                .map_err(|fault| fault.in_view(&compiled.location, &compiled.text))?;
             filters.push(compiled);
         }
         if definition.select.is_empty() {
@@ -165,7 +173,8 @@ fn add_select(select: &Select, wanted: &[usize], needs: &mut Needs) {
         Some(Iterate::Each { part, .. }) => vec![part],
         Some(Iterate::Repeat { first, next }) => first.iter().chain(next).collect(),
     };
-    let columns = select.columns.iter().filter(|column| wanted.contains(&column.at)).map(|column| &column.part);
+    let columns =
+        select.columns.iter().filter(|column| wanted.contains(&column.at)).map(|column| &column.part);
     parts.into_iter().chain(columns).for_each(|part| needs.add(&part.expression));
     select.selects.iter().chain(&select.union).for_each(|select| add_select(select, wanted, needs));
 }

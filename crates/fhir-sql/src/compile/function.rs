@@ -57,7 +57,8 @@ impl Compiler {
             }
             "getResourceKey" => {
                 call.takes(0..=0)?;
-                let resource = matches!(&from.of, Type::Complex(of) if self.definitions.is_resource(&of.name));
+                let resource =
+                    matches!(&from.of, Type::Complex(of) if self.definitions.is_resource(&of.name));
                 if !resource {
                     return Err(Fault::new(call.span, "only a resource has a key"));
                 }
@@ -111,7 +112,8 @@ impl Compiler {
         if let Some(otherwise) = &otherwise
             && !then.of.is_like(&otherwise.of)
         {
-            let reason = format!("the two outcomes must be of one type, not a {} and a {}", then.of, otherwise.of);
+            let reason =
+                format!("the two outcomes must be of one type, not a {} and a {}", then.of, otherwise.of);
             return Err(Fault::new(otherwise.span, reason));
         }
         let of = match (&then.of, &otherwise) {
@@ -198,7 +200,9 @@ impl Compiler {
             _ => Kind::String,
         };
         for argument in &arguments {
-            if argument.of.kind().is_some_and(|kind| kind != wanted) || matches!(argument.of, Type::Complex(_)) {
+            if argument.of.kind().is_some_and(|kind| kind != wanted)
+                || matches!(argument.of, Type::Complex(_))
+            {
                 let reason = format!("a {} is expected, not a {}", wanted.system(), argument.of);
                 return Err(Fault::new(argument.span, reason));
             }
@@ -238,9 +242,11 @@ fn signature(call: &Call<'_>, from: &Expression, argument: Option<&Step>) -> Res
         "toString" => (on(call, from, PRIMITIVES, Function::ToText)?, 0..=0, Type::system(Kind::String)),
         "toInteger" => (on(call, from, PRIMITIVES, Function::ToInteger)?, 0..=0, integer),
         "toDecimal" => (on(call, from, PRIMITIVES, Function::ToDecimal)?, 0..=0, Type::system(Kind::Decimal)),
-        _ => return of_text(call, from, argument).or_else(|| of_number(call, from)).unwrap_or_else(|| {
-            Err(Fault::new(call.span, format!("there is no function {}() here", call.name)))
-        }),
+        _ => {
+            return of_text(call, from, argument).or_else(|| of_number(call, from)).unwrap_or_else(|| {
+                Err(Fault::new(call.span, format!("there is no function {}() here", call.name)))
+            });
+        }
     })
 }
 

@@ -78,7 +78,9 @@ pub(crate) fn constant<'v>(
     };
     let named = |code: &&str| {
         member.strip_prefix("value").is_some_and(|suffix| {
-            suffix.len() == code.len() && suffix[..1].eq_ignore_ascii_case(&code[..1]) && suffix[1..] == code[1..]
+            suffix.len() == code.len()
+                && suffix[..1].eq_ignore_ascii_case(&code[..1])
+                && suffix[1..] == code[1..]
                 && suffix.starts_with(|first: char| first.is_ascii_uppercase())
         })
     };

@@ -49,12 +49,7 @@ impl Compiler {
             elements: &definition.elements,
             sites: vec![Site::Columns(columns.clone(), Vec::new())],
         });
-        Some(Self {
-            definitions,
-            resource: resource.to_owned(),
-            constants: BTreeMap::new(),
-            root,
-        })
+        Some(Self { definitions, resource: resource.to_owned(), constants: BTreeMap::new(), root })
     }
 
     /// The resource itself.
@@ -64,8 +59,8 @@ impl Compiler {
 
     /// Reads and compiles an expression.
     pub(crate) fn expression(&self, text: &str, scope: &Scope) -> Result<Expression, Fault> {
-        let tree = fhirpath::parse(text)
-            .map_err(|error| Fault::new(error.span, error.problem.to_string()))?;
+        let tree =
+            fhirpath::parse(text).map_err(|error| Fault::new(error.span, error.problem.to_string()))?;
         self.compile(&tree, scope)
     }
 
@@ -79,9 +74,7 @@ impl Compiler {
                 made(Step::This, scope.this.clone())
             }
             Syntax::Member { of, name } => self.member(of.as_deref(), name, scope, span),
-            Syntax::Call { of, name, arguments } => {
-                self.call(of.as_deref(), name, arguments, scope, span)
-            }
+            Syntax::Call { of, name, arguments } => self.call(of.as_deref(), name, arguments, scope, span),
             Syntax::Variable { of: None, variable: Variable::This } => made(Step::This, scope.this.clone()),
             Syntax::Variable { of: None, variable: Variable::Index } if scope.is_item => {
                 made(Step::Index, Type::system(Kind::Integer))
@@ -126,7 +119,10 @@ impl Compiler {
                 None => {
                     let known: Vec<_> = self.constants.keys().map(|name| format!("%{name}")).collect();
                     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                    return Err(Fault::new(span, format!("there is no constant of that name; the view has {known}")));
+                    return Err(Fault::new(
+                        span,
+                        format!("there is no constant of that name; the view has {known}"),
+                    ));
                 }
             },
         };

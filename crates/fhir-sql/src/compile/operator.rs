@@ -36,8 +36,7 @@ impl Compiler {
             return Err(Fault::new(index.span, format!("a whole number is expected, not a {}", index.of)));
         }
         let of = from.of.clone();
-        let step =
-            Step::Call { from: Box::new(from), function: Function::At, arguments: vec![index] };
+        let step = Step::Call { from: Box::new(from), function: Function::At, arguments: vec![index] };
         Ok(Expression { step, of, span })
     }
 
@@ -50,11 +49,13 @@ impl Compiler {
     ) -> Result<Expression, Fault> {
         let from = self.compile(of, scope)?;
         let of = from.of.kind().filter(|kind| kind.is_number());
-        let of = of.ok_or_else(|| Fault::new(from.span, format!("a number is expected, not a {}", from.of)))?;
+        let of =
+            of.ok_or_else(|| Fault::new(from.span, format!("a number is expected, not a {}", from.of)))?;
         match sign {
             Sign::Plus => Ok(from),
             Sign::Minus => {
-                let step = Step::Call { from: Box::new(from), function: Function::Negate, arguments: Vec::new() };
+                let step =
+                    Step::Call { from: Box::new(from), function: Function::Negate, arguments: Vec::new() };
                 Ok(Expression { step, of: Type::system(of), span })
             }
         }
@@ -89,7 +90,11 @@ fn operands(operator: Operator, left: &Expression, right: &Expression) -> Result
             if let (Some(a), Some(b)) = (a, b)
                 && !a.compares_with(b)
             {
-                let hint = if a.is_date() || b.is_date() { ": write dates with an @, as in @2014-01-25" } else { "" };
+                let hint = if a.is_date() || b.is_date() {
+                    ": write dates with an @, as in @2014-01-25"
+                } else {
+                    ""
+                };
                 let reason = format!("a {} and a {} never compare{hint}", left.of, right.of);
                 return Err(Fault::new(right.span, reason));
             }
@@ -111,12 +116,14 @@ fn kind(side: &Expression) -> Result<Option<Kind>, Fault> {
         Type::Nothing => Ok(None),
         Type::Primitive(_, kind) => Ok(Some(*kind)),
         Type::Complex(complex) => {
-            let reason = format!("a {} has no value of its own: name the element that is meant", complex.name);
+            let reason =
+                format!("a {} has no value of its own: name the element that is meant", complex.name);
             Err(Fault::new(side.span, reason))
         }
-        Type::Choice(_) => {
-            Err(Fault::new(side.span, format!("its type may be any of {}: say which with ofType(…)", side.of)))
-        }
+        Type::Choice(_) => Err(Fault::new(
+            side.span,
+            format!("its type may be any of {}: say which with ofType(…)", side.of),
+        )),
     }
 }
 
@@ -124,7 +131,9 @@ fn kind(side: &Expression) -> Result<Option<Kind>, Fault> {
 pub(crate) fn boolean(side: &Expression) -> Result<(), Fault> {
     match &side.of {
         Type::Nothing | Type::Primitive(_, Kind::Boolean) => Ok(()),
-        other => Err(Fault::new(side.span, format!("a boolean is expected, not a {other}: is exists() meant?"))),
+        other => {
+            Err(Fault::new(side.span, format!("a boolean is expected, not a {other}: is exists() meant?")))
+        }
     }
 }
 

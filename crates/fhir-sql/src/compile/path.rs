@@ -78,7 +78,8 @@ impl Compiler {
     fn sibling(&self, of: Expression) -> Result<Expression, Fault> {
         let span = of.span;
         let refused = || {
-            let reason = "the extensions of a primitive stand behind its element, as in birthDate.extension(…)";
+            let reason =
+                "the extensions of a primitive stand behind its element, as in birthDate.extension(…)";
             Fault::new(span, reason)
         };
         let Step::Element { from, choices } = of.step else { return Err(refused()) };
@@ -95,8 +96,14 @@ impl Compiler {
     /// The values of one type.
     pub(super) fn of_type(&self, from: Expression, name: &str, span: Span) -> Result<Expression, Fault> {
         let name = name.rsplit('.').next().unwrap_or(name);
-        if self.definitions.definition(name).is_none() && Kind::of(name).system() != name && !from_path(&from, name) {
-            return Err(Fault::new(span, format!("{name} is no type of FHIR {}", self.definitions.version())));
+        if self.definitions.definition(name).is_none()
+            && Kind::of(name).system() != name
+            && !from_path(&from, name)
+        {
+            return Err(Fault::new(
+                span,
+                format!("{name} is no type of FHIR {}", self.definitions.version()),
+            ));
         }
         match from.of.clone() {
             Type::Nothing => Ok(from),
@@ -165,7 +172,11 @@ impl Compiler {
                     span,
                 };
                 let is = Box::new(call(Box::new(chosen), Function::Exists));
-                let step = Step::If { condition: Box::new(call(values, Function::Exists)), then: is, otherwise: None };
+                let step = Step::If {
+                    condition: Box::new(call(values, Function::Exists)),
+                    then: is,
+                    otherwise: None,
+                };
                 Ok(Expression { step, of: boolean, span })
             }
         }

@@ -23,7 +23,10 @@ pub(crate) enum Values<'a> {
     /// Strings, and what is held as its literal: decimals, dates, times.
     Texts(Vec<Cow<'a, str>>),
     /// Of several forms: of each its choice, and its position among the values of that choice.
-    Choices { order: Vec<(u16, u32)>, of: Vec<Values<'a>> },
+    Choices {
+        order: Vec<(u16, u32)>,
+        of: Vec<Values<'a>>,
+    },
 }
 
 /// Values with elements: each lies in a struct, has JSON that belongs to it, or both.
@@ -175,8 +178,7 @@ impl<'a> Collection<'a> {
     /// The values that are kept, with their position among those of their context.
     pub(crate) fn retain(&self, mut keep: impl FnMut(usize, i64) -> bool) -> Self {
         let places = positions(&self.owner);
-        let kept: Vec<u32> =
-            (0..self.owner.len()).filter(|at| keep(*at, places[*at])).map(number).collect();
+        let kept: Vec<u32> = (0..self.owner.len()).filter(|at| keep(*at, places[*at])).map(number).collect();
         self.take(&kept)
     }
 

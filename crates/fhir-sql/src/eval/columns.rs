@@ -8,8 +8,8 @@ use std::ops::Range;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{
-    Array, BinaryArray, BinaryViewArray, BooleanArray, Int32Array, Int64Array, LargeBinaryArray, LargeListArray,
-    LargeStringArray, ListArray, StringArray, StringViewArray, StructArray,
+    Array, BinaryArray, BinaryViewArray, BooleanArray, Int32Array, Int64Array, LargeBinaryArray,
+    LargeListArray, LargeStringArray, ListArray, StringArray, StringViewArray, StructArray,
 };
 use arrow_schema::DataType;
 use base64::Engine as _;

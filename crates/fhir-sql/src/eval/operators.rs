@@ -103,7 +103,13 @@ fn compare(a: &Values<'_>, x: usize, b: &Values<'_>, y: usize, kind: Kind) -> Op
 }
 
 /// Whether the values of both are equal, context by context, in their order.
-fn equal(a: &Collection<'_>, b: &Collection<'_>, n: usize, kind: Kind, equivalent: bool) -> Vec<Option<bool>> {
+fn equal(
+    a: &Collection<'_>,
+    b: &Collection<'_>,
+    n: usize,
+    kind: Kind,
+    equivalent: bool,
+) -> Vec<Option<bool>> {
     let (mut x, mut y) = (0, 0);
     let of = |counts: &Vec<u32>, context: usize| counts[context] as usize;
     let (counts_a, counts_b) = (a.counts(n), b.counts(n));
@@ -159,7 +165,9 @@ fn membership<'a>(
     let mut found: Vec<Option<bool>> = one_of.iter().map(|at| (*at != NONE).then_some(false)).collect();
     for (position, context) in among.owner.iter().enumerate() {
         let at = one_of[*context as usize];
-        if at != NONE && compare(&one.values, at as usize, &among.values, position, kind) == Some(Ordering::Equal) {
+        if at != NONE
+            && compare(&one.values, at as usize, &among.values, position, kind) == Some(Ordering::Equal)
+        {
             found[*context as usize] = Some(true);
         }
     }
@@ -236,8 +244,7 @@ pub(super) fn numbers_of<'a>(
     whole: &Expression,
 ) -> Collection<'a> {
     if whole.of.kind() == Some(Kind::Integer) {
-        let values: Vec<_> =
-            results.map(|result| i64::try_from(result?.truncate()).ok()).collect();
+        let values: Vec<_> = results.map(|result| i64::try_from(result?.truncate()).ok()).collect();
         return Collection::integers(values);
     }
     let values: Vec<_> = results.map(|result| Some(Cow::Owned(result?.to_string()))).collect();
@@ -254,4 +261,3 @@ pub(super) fn each_decimal(values: &Values<'_>) -> Vec<Option<Decimal>> {
         })
         .collect()
 }
-

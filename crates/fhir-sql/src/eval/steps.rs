@@ -56,7 +56,9 @@ pub(crate) fn evaluate<'a>(expression: &'a Expression, focus: &Focus<'a>) -> Res
             functions::call(function, of, arguments, focus, expression)?
         }
         Step::Combine { left, right } => evaluate(left, focus)?.and(evaluate(right, focus)?),
-        Step::Binary { operator, left, right } => operators::binary(*operator, left, right, focus, expression)?,
+        Step::Binary { operator, left, right } => {
+            operators::binary(*operator, left, right, focus, expression)?
+        }
     })
 }
 

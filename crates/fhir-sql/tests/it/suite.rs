@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::json::WriterBuilder;
 use datafusion::arrow::json::writer::JsonArray;
 use datafusion::datasource::MemTable;
@@ -18,6 +20,15 @@ use fhir_sql::{EvaluationError, View, ViewDefinition, ViewTable};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+/// Where resources lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// In the columns of their type's table.
+    Columns,
+    /// All of them in `__rest`, as if no element had a column: the answers have to be the same.
+    Rest,
+}
 
 /// How a test ended.
 pub struct Outcome {
@@ -56,7 +67,7 @@ struct Test {
 }
 
 /// Runs all files of a folder.
-pub async fn run_folder(folder: &Path) -> Result<Vec<Outcome>, String> {
+pub async fn run_folder(folder: &Path, storage: Storage) -> Result<Vec<Outcome>, String> {
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", folder.display());
     let listed = std::fs::read_dir(folder).map_err(|error| told(&error))?;
     let paths = listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
@@ -72,7 +83,7 @@ pub async fn run_folder(folder: &Path) -> Result<Vec<Outcome>, String> {
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
         let file: File = serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
         for test in &file.tests {
-            let failure = run(&file.resources, test).await.err();
+            let failure = run(&file.resources, test, storage).await.err();
             outcomes.push(Outcome { file: name.clone(), test: test.title.clone(), failure });
         }
     }
@@ -89,19 +100,20 @@ pub fn report(outcomes: &[Outcome]) -> String {
         }
         files.entry(&outcome.file).or_default().push(json!({ "name": outcome.test, "result": result }));
     }
-    let files: BTreeMap<_, _> = files.into_iter().map(|(file, tests)| (file, json!({ "tests": tests }))).collect();
+    let files: BTreeMap<_, _> =
+        files.into_iter().map(|(file, tests)| (file, json!({ "tests": tests }))).collect();
     format!("{:#}\n", json!(files))
 }
 
-async fn run(resources: &[Box<RawValue>], test: &Test) -> Result<(), String> {
-    let view = compile(&test.view);
+async fn run(resources: &[Box<RawValue>], test: &Test, storage: Storage) -> Result<(), String> {
+    let view = compile(&test.view, storage);
     let view = match (view, test.expect_error) {
         (Err(_), true) => return Ok(()),
         (Err(error), false) => return Err(error),
         (Ok(view), _) => view,
     };
     let columns: Vec<String> = view.schema().fields().iter().map(|field| field.name().clone()).collect();
-    match (rows(view, resources).await, test.expect_error) {
+    match (rows(view, resources, storage).await, test.expect_error) {
         (Err(error), true) if is_of_view(&error) => return Ok(()),
         (Err(error), _) => return Err(error.to_string()),
         (Ok(_), true) => return Err("an error was expected".to_owned()),
@@ -109,12 +121,15 @@ async fn run(resources: &[Box<RawValue>], test: &Test) -> Result<(), String> {
     }
 }
 
-fn compile(view: &Value) -> Result<View, String> {
+/// Compiles a view for a storage.
+pub fn compile(view: &Value, storage: Storage) -> Result<View, String> {
     let definition = ViewDefinition::parse(&view.to_string()).map_err(|error| error.to_string())?;
     let definitions = Definitions::r4();
     // A type that there is not gets no columns; the view says what is wrong with it.
-    let columns = TableSchema::new(definitions, &definition.resource)
-        .map_or_else(|_| Arc::new(datafusion::arrow::datatypes::Schema::empty()), |schema| schema.arrow());
+    let columns = match TableSchema::new(definitions, &definition.resource) {
+        Ok(schema) if storage == Storage::Columns => schema.arrow(),
+        _ => Arc::new(Schema::new(vec![Field::new("__rest", DataType::Utf8, true)])),
+    };
     View::compile(&definition, definitions, &columns).map_err(|error| error.to_string())
 }
 
@@ -122,23 +137,37 @@ fn is_of_view(error: &DataFusionError) -> bool {
     matches!(error.find_root(), DataFusionError::External(inner) if inner.is::<EvaluationError>())
 }
 
-async fn rows(view: View, resources: &[Box<RawValue>]) -> Result<Vec<Value>, DataFusionError> {
+/// The rows of a view over those of the resources that are of its type.
+pub async fn rows(
+    view: View,
+    resources: &[Box<RawValue>],
+    storage: Storage,
+) -> Result<Vec<Value>, DataFusionError> {
     let external = |error: &dyn std::fmt::Display| DataFusionError::Execution(error.to_string());
     let schema = TableSchema::new(Definitions::r4(), view.resource()).map_err(|error| external(&error))?;
     let schema = Arc::new(schema);
+    let mut lines = Vec::new();
     let mut flattener = Flattener::new(Arc::clone(&schema), None);
     for (number, resource) in resources.iter().enumerate() {
         // A line has no line breaks; none of the suite's texts has one either.
         let line = resource.get().replace('\n', " ");
         // Some resources of the suite have no id, without which there is no row.
-        let identified = serde_json::from_str::<Value>(&line).is_ok_and(|resource| resource["id"].is_string());
+        let identified =
+            serde_json::from_str::<Value>(&line).is_ok_and(|resource| resource["id"].is_string());
         let line = if identified { line } else { line.replacen('{', &format!("{{\"id\":\"{number}\","), 1) };
         let header = fhir_arrow::scan(line.as_bytes()).map_err(|error| external(&error))?;
         if header.resource_type == view.resource() {
             flattener.append(line.as_bytes()).map_err(|error| external(&error))?;
+            lines.push(line);
         }
     }
-    let table = MemTable::try_new(schema.arrow(), vec![vec![flattener.finish()]])?;
+    let batch = match storage {
+        Storage::Columns => flattener.finish(),
+        Storage::Rest => {
+            RecordBatch::try_from_iter([("__rest", Arc::new(StringArray::from(lines)) as ArrayRef)])?
+        }
+    };
+    let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
     let context = SessionContext::new();
     let table = ViewTable::new(Arc::new(view), Arc::new(table));
     let batches = context.read_table(Arc::new(table))?.collect().await?;
@@ -165,9 +194,11 @@ fn compare(test: &Test, columns: &[String], rows: Vec<Value>) -> Result<(), Stri
         rows
     };
     match &test.expect {
-        Some(expected) if sorted(expected) != sorted(&rows) => {
-            Err(format!("the rows are {}, and {} were expected", Value::Array(rows), Value::Array(expected.clone())))
-        }
+        Some(expected) if sorted(expected) != sorted(&rows) => Err(format!(
+            "the rows are {}, and {} were expected",
+            Value::Array(rows),
+            Value::Array(expected.clone())
+        )),
         Some(_) => Ok(()),
         None if test.expect_count.is_some() => Ok(()),
         None => Err("the test expects nothing".to_owned()),
