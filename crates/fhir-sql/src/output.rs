@@ -97,8 +97,16 @@ impl Output {
         Field::new(name, self.data_type(), true)
     }
 
+    /// What it is called in errors.
     pub(crate) fn name(&self) -> String {
-        self.data_type().to_string()
+        let form = match self.form {
+            Form::Boolean => "boolean",
+            Form::Integer => "integer",
+            Form::Integer64 => "integer64",
+            Form::Decimal => "decimal",
+            Form::Text => "string",
+        };
+        if self.collection { format!("list of {form}") } else { form.to_owned() }
     }
 
     fn data_type(&self) -> DataType {

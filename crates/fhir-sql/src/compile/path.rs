@@ -108,8 +108,16 @@ impl Compiler {
         match from.of.clone() {
             Type::Nothing => Ok(from),
             Type::Choice(choices) => {
-                let keep: Vec<usize> =
-                    (0..choices.len()).filter(|at| choices[*at].of.is(self.definitions, name)).collect();
+                // A value of the very type is meant, where the choice has it: valueString, and not valueCode too.
+                let of_name = |is: &dyn Fn(&Choice) -> bool| -> Vec<usize> {
+                    (0..choices.len()).filter(|at| is(&choices[*at])).collect()
+                };
+                let exact = of_name(&|choice| choice.code == name);
+                let keep = if exact.is_empty() {
+                    of_name(&|choice| choice.of.is(self.definitions, name))
+                } else {
+                    exact
+                };
                 match (keep.as_slice(), from.step) {
                     ([], _) => Ok(Expression { step: Step::Empty, of: Type::Nothing, span }),
                     ([only], Step::Element { from, .. }) => {

@@ -18,7 +18,7 @@ fn an_error_points_at_the_character() {
         "code.coding.where(sytem = 'x')",
         "subject.reference = ",
         "valueQuantity.value",
-        "value.code",
+        "extension.value.code",
         "value > 5",
         "issued < '2020'",
         "status + 1",

@@ -114,9 +114,9 @@ async fn run(resources: &[Box<RawValue>], test: &Test, storage: Storage) -> Resu
     };
     let columns: Vec<String> = view.schema().fields().iter().map(|field| field.name().clone()).collect();
     match (rows(view, resources, storage).await, test.expect_error) {
-        (Err(error), true) if is_of_view(&error) => return Ok(()),
-        (Err(error), _) => return Err(error.to_string()),
-        (Ok(_), true) => return Err("an error was expected".to_owned()),
+        (Err(error), true) if is_of_view(&error) => Ok(()),
+        (Err(error), _) => Err(error.to_string()),
+        (Ok(_), true) => Err("an error was expected".to_owned()),
         (Ok(rows), false) => compare(test, &columns, rows),
     }
 }
