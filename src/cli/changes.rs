@@ -4,8 +4,8 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use super::Done;
+use super::answer::AnswerOptions;
 use super::options::{LakeOption, RunOptions};
-use super::query::AnswerOptions;
 use crate::config::Config;
 use crate::lake::Lake;
 use crate::query::{ChangedSince, ChangesOptions, Pin, changes};
@@ -56,6 +56,7 @@ impl Changes {
             memory: self.run.settings(Encoding::default(), config).memory,
         };
         let lake = Lake::open(&self.lake.lake).await?;
-        self.answer.write(changes(&lake, &options).await?).await
+        self.answer.write(changes(&lake, &options).await?).await?;
+        Ok(Done::Clean)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Data go to stdout, everything else to stderr.
 
+mod answer;
 mod changes;
 mod check;
 mod configured;

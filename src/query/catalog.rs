@@ -13,6 +13,7 @@ use datafusion::datasource::{ViewTable, empty::EmptyTable};
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SessionState;
 
+use super::{definition, folder};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::audit::AuditRow;
@@ -24,7 +25,7 @@ use crate::lake::members::MemberRow;
 use crate::lake::own::OwnRow;
 use crate::lake::quarantine::QuarantineRow;
 use crate::lake::table::{self, missing};
-use crate::views;
+use crate::views::{self, Folder, FolderView};
 
 /// The session's state, which outlives every statement and holds this schema.
 pub(super) type State = Weak<parking_lot::RwLock<SessionState>>;
@@ -34,6 +35,8 @@ pub struct LakeSchema {
     lake: Lake,
     /// Table → version; none: the newest of each.
     versions: Option<BTreeMap<String, i64>>,
+    /// The user's own views.
+    folder: Arc<Folder>,
     state: State,
 }
 
@@ -45,8 +48,13 @@ impl fmt::Debug for LakeSchema {
 
 impl LakeSchema {
     /// The lake's tables at these versions.
-    pub fn new(lake: &Lake, versions: Option<BTreeMap<String, i64>>, state: State) -> Self {
-        Self { lake: lake.clone(), versions, state }
+    pub fn new(
+        lake: &Lake,
+        versions: Option<BTreeMap<String, i64>>,
+        folder: Arc<Folder>,
+        state: State,
+    ) -> Self {
+        Self { lake: lake.clone(), versions, folder, state }
     }
 
     fn session(&self) -> SqlResult<SessionState> {
@@ -74,6 +82,24 @@ impl LakeSchema {
             return pinned.map_or(Ok(None), |_| Err(missing(name)));
         };
         table::provider(&table).map(Some)
+    }
+
+    async fn stored_or_empty(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
+        let external = |error: Error| DataFusionError::External(Box::new(error));
+        match self.stored(name).await.map_err(external)? {
+            Some(table) => Ok(Some(table)),
+            None => self.empty(name).map_err(external),
+        }
+    }
+
+    /// The table of a resource type, whatever views are called.
+    async fn resources(&self, resource_type: &str) -> SqlResult<Arc<dyn TableProvider>> {
+        let table = if self.lake.definitions().is_resource(resource_type) {
+            self.stored_or_empty(resource_type).await?
+        } else {
+            None
+        };
+        Ok(table.unwrap_or_else(definition::no_resources))
     }
 
     fn empty(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -107,15 +133,25 @@ impl SchemaProvider for LakeSchema {
     fn table_names(&self) -> Vec<String> {
         let own = own_tables().into_iter().map(|(name, _)| name.to_owned());
         let version = self.lake.definitions().version();
+        let folder = self.folder.names().map(str::to_owned);
         let views = views::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone());
         let stored = self.versions.iter().flat_map(BTreeMap::keys).cloned();
-        let mut names: Vec<String> = own.chain(views).chain(stored).collect();
+        let mut names: Vec<String> = own.chain(views).chain(folder).chain(stored).collect();
         names.sort();
         names.dedup();
         names
     }
 
     async fn table(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
+        match self.folder.find(name) {
+            Some(FolderView::Sql(view)) => return folder::planned(name, self.view(view)).await.map(Some),
+            Some(FolderView::Definition(view)) => {
+                let resources = self.resources(&view.resource).await?;
+                let table = definition::over(name, view, self.lake.definitions(), resources);
+                return table.map(Some).map_err(|error| DataFusionError::Plan(error.to_string()));
+            }
+            None => {}
+        }
         if let Some(view) = views::find(name) {
             let version = self.lake.definitions().version();
             if !view.is_of(version) {
@@ -124,15 +160,12 @@ impl SchemaProvider for LakeSchema {
             }
             return self.view(view).await.map(Some);
         }
-        let external = |error: Error| DataFusionError::External(Box::new(error));
-        match self.stored(name).await.map_err(external)? {
-            Some(table) => Ok(Some(table)),
-            None => self.empty(name).map_err(external),
-        }
+        self.stored_or_empty(name).await
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        views::find(name).is_some()
+        self.folder.find(name).is_some()
+            || views::find(name).is_some()
             || self.lake.definitions().is_resource(name)
             || own_tables().iter().any(|(table, _)| *table == name)
     }

@@ -3,9 +3,12 @@
 pub mod catalog;
 mod changed_rows;
 pub mod changes;
+pub mod definition;
+mod folder;
 pub mod format;
 mod functions;
 pub mod lineage;
+pub mod ndjson;
 pub mod omop;
 mod omop_id;
 pub mod quality;
@@ -14,4 +17,4 @@ pub mod vocabulary;
 
 pub use changes::{ChangedSince, ChangesOptions, changes};
 pub use format::{Format, Written};
-pub use session::{Pin, Session};
+pub use session::{Pin, Session, SessionOptions};

@@ -2,17 +2,21 @@
 //!
 //! One invariant: a session reads. Statements that would write are refused, and tables are never created by a query.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use datafusion::common::TableReference;
 use datafusion::config::Dialect;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use delta_scan::NarrowNested;
+use fhir_definitions::Definitions;
+use fhir_sql::{EvaluationError, ViewDefinition};
 
 use super::catalog::LakeSchema;
+use super::definition;
 use super::functions::{conditional_reference, percent_decode, preferred_coding};
 use super::omop::OmopSchema;
 use super::omop_id;
@@ -20,7 +24,7 @@ use super::vocabulary::Vocabulary;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
-use crate::views::omop;
+use crate::views::{Folder, omop};
 
 /// Which versions of the tables a session reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +35,28 @@ pub enum Pin {
     Latest,
 }
 
+/// What a session has.
+#[derive(Debug)]
+pub struct SessionOptions {
+    /// The versions of the tables.
+    pub pin: Pin,
+    /// Views of one's own.
+    pub views: Folder,
+    /// A folder with the vocabulary by which the schema `omop` maps codes.
+    pub vocabulary: Option<PathBuf>,
+}
+
+impl SessionOptions {
+    /// Nothing but the lake.
+    pub fn at(pin: Pin) -> Self {
+        Self { pin, views: Folder::default(), vocabulary: None }
+    }
+}
+
 /// SQL over a lake.
 pub struct Session {
     context: SessionContext,
+    definitions: &'static Definitions,
 }
 
 const CATALOG: &str = "lake";
@@ -42,14 +65,15 @@ const SCHEMA: &str = "lake";
 impl Session {
     /// Opens a session on a lake. No table is opened before a statement names it.
     pub async fn open(lake: &Lake, pin: Pin) -> Result<Self> {
-        Self::open_with(lake, pin, None).await
+        Self::open_with(lake, SessionOptions::at(pin)).await
     }
 
-    /// Opens a session whose schema `omop` maps codes by the vocabulary of a folder.
+    /// The same with views of one's own, or a vocabulary by which the schema `omop` maps codes.
     ///
     /// # Errors
     /// Those of [`Vocabulary::open`], and [`Error::Query`] where the session cannot be set up.
-    pub async fn open_with(lake: &Lake, pin: Pin, vocabulary: Option<&Path>) -> Result<Self> {
+    pub async fn open_with(lake: &Lake, options: SessionOptions) -> Result<Self> {
+        let SessionOptions { pin, views, vocabulary } = options;
         let versions = match pin {
             Pin::LastRun => {
                 let exports = Exports::read(&lake.root).await?;
@@ -77,18 +101,30 @@ impl Session {
         context.register_udf(conditional_reference());
         context.register_udf(preferred_coding());
         context.register_udf(omop_id::function());
-        let schema = LakeSchema::new(lake, versions, context.state_weak_ref());
+        let schema = LakeSchema::new(lake, versions, Arc::new(views), context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;
         let vocabulary = match vocabulary {
-            Some(folder) => Some(Vocabulary::open(folder, &context).await?),
+            Some(folder) => Some(Vocabulary::open(&folder, &context).await?),
             None => None,
         };
         let version = lake.definitions().version();
         let schema = OmopSchema::new(version, vocabulary, context.state_weak_ref());
         catalog.register_schema(omop::SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;
-        Ok(Self { context })
+        Ok(Self { context, definitions: lake.definitions() })
+    }
+
+    /// Runs a ViewDefinition over the lake.
+    pub async fn run_view(&self, view: &ViewDefinition) -> Result<SendableRecordBatchStream> {
+        // A type that there is not is the view's error, not that of a missing table.
+        let resources = if self.definitions.is_resource(&view.resource) {
+            let name = TableReference::bare(view.resource.as_str());
+            self.context.table_provider(name).await.map_err(|e| query_error(&e))?
+        } else {
+            definition::no_resources()
+        };
+        definition::run(&self.context, view, self.definitions, resources).await
     }
 
     /// Plans a statement.
@@ -123,6 +159,8 @@ pub(super) fn failed(error: &DataFusionError) -> Error {
     match error.find_root() {
         DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
             Some(ours) => Error::QueryFailed(ours.to_string()),
+            // The quotes in it are those of the view's expressions.
+            None if inner.is::<EvaluationError>() => Error::QueryFailed(inner.to_string()),
             None => Error::QueryFailed(without_values(&inner.to_string())),
         },
         root => Error::QueryFailed(without_values(&root.strip_backtrace())),

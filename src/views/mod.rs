@@ -2,6 +2,8 @@
 //!
 //! One invariant: a view's columns are a contract. Its header names them all, in order, and a test compares.
 
+pub mod definition;
+pub mod folder;
 mod header;
 mod library;
 pub mod omop;
@@ -10,6 +12,8 @@ pub mod quality;
 use std::sync::LazyLock;
 
 use fhir_definitions::FhirVersion;
+
+pub use folder::{Folder, FolderView};
 
 use crate::error::{Error, Result};
 

@@ -25,5 +25,6 @@ mod tables;
 mod tidy;
 mod upsert;
 mod validation;
+mod view_definitions;
 mod views;
 mod watermark;

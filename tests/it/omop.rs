@@ -7,7 +7,7 @@ use fhirlake::lake::Lake;
 use fhirlake::lake::identity::Identity;
 use fhirlake::lake::stage::Judging;
 use fhirlake::pipeline::{IngestOptions, Settings};
-use fhirlake::query::{Pin, Session};
+use fhirlake::query::{Pin, Session, SessionOptions};
 use fhirlake::views::omop;
 use sqllogictest::Runner;
 
@@ -19,7 +19,9 @@ fn here(path: &str) -> PathBuf {
 }
 
 async fn open(lake: &str, vocabulary: Option<&Path>) -> fhirlake::Result<Session> {
-    Session::open_with(&Lake::open(lake).await?, Pin::LastRun, vocabulary).await
+    let vocabulary = vocabulary.map(Path::to_owned);
+    let options = SessionOptions { vocabulary, ..SessionOptions::at(Pin::LastRun) };
+    Session::open_with(&Lake::open(lake).await?, options).await
 }
 
 async fn check(lake: &str, folder: &str, vocabulary: Option<PathBuf>) {

@@ -15,10 +15,10 @@
 //! element's name without `[x]`. It holds the JSON text of an object with the member that was chosen, such as
 //! `{"valueString":"a"}`. A resource within the resource (`contained`, `Bundle.entry.resource`) is JSON text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use fhir_definitions::{Definitions, Element, Max, TypeKind};
 
 use crate::SchemaError;
@@ -85,18 +85,39 @@ impl TableSchema {
             }
         }
 
-        let mut fields: Vec<_> = shape.fields.iter().cloned().collect();
-        if let Some(first) = fields.first_mut() {
-            *first = Arc::new(Field::new("resourceType", DataType::Utf8, false));
-        }
-        fields.push(Arc::new(Field::new(rest::COLUMN, DataType::Utf8, true)));
         let types = definitions.resource_types();
         Ok(Self {
             resource_type: resource_type.to_owned(),
-            arrow: Arc::new(Schema::new(fields)),
+            arrow: arrow_of(&shape),
             shape,
             resource_types: Names::new(types.iter().map(String::as_str).zip(0..)),
         })
+    }
+
+    /// The same with some of its columns alone, and `__rest`: a [`Flattener`](crate::Flattener) passes over the values of
+    /// the others, which is faster. A row of such columns gives no whole resource back.
+    ///
+    /// ```
+    /// use std::collections::BTreeSet;
+    ///
+    /// use fhir_arrow::TableSchema;
+    /// use fhir_definitions::Definitions;
+    ///
+    /// let schema = TableSchema::new(Definitions::r4(), "Patient")?.only(&BTreeSet::from(["id", "birthDate"]));
+    /// let arrow = schema.arrow();
+    /// let names: Vec<_> = arrow.fields().iter().map(|field| field.name().as_str()).collect();
+    /// assert_eq!(names, ["id", "birthDate", "__birthDate_start", "__birthDate_end", "__rest"]);
+    /// # Ok::<(), fhir_arrow::SchemaError>(())
+    /// ```
+    #[must_use]
+    pub fn only(&self, columns: &BTreeSet<&str>) -> Self {
+        let shape = self.shape.only(columns);
+        Self {
+            resource_type: self.resource_type.clone(),
+            arrow: arrow_of(&shape),
+            shape,
+            resource_types: self.resource_types.clone(),
+        }
     }
 
     /// The resource type, `Patient`.
@@ -110,6 +131,17 @@ impl TableSchema {
     pub fn arrow(&self) -> SchemaRef {
         Arc::clone(&self.arrow)
     }
+}
+
+/// The columns of a shape, and `__rest`.
+fn arrow_of(shape: &Shape) -> SchemaRef {
+    let field = |field: &FieldRef| match field.name().as_str() {
+        "resourceType" => Arc::new(Field::new("resourceType", DataType::Utf8, false)),
+        _ => Arc::clone(field),
+    };
+    let rest = Arc::new(Field::new(rest::COLUMN, DataType::Utf8, true));
+    let fields: Vec<_> = shape.fields.iter().map(field).chain([rest]).collect();
+    Arc::new(Schema::new(fields))
 }
 
 /// A choice of so many types is one of any type (50 in R4, 54 in R5), and would have as many columns.
@@ -190,7 +222,7 @@ impl<'d> Columns<'d> {
             members.push(Member { many, ..Member::one(name, Item::Object(shape)) });
         } else if element.types.len() >= OPEN_CHOICE {
             let choices = element.json_names().into_iter().map(|(name, _)| name).collect();
-            members.push(Member { name, item: Item::Leaf(Leaf::Open), many: false, choices });
+            members.push(Member { choices, ..Member::one(name, Item::Leaf(Leaf::Open)) });
         } else {
             for (name, type_ref) in element.json_names() {
                 let item = self.item(path, &type_ref.code)?;

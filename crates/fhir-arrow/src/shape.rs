@@ -27,6 +27,8 @@ pub(crate) struct Member {
     pub(crate) many: bool,
     /// The names that its values have in JSON, where there are several: those of an open choice.
     pub(crate) choices: Vec<String>,
+    /// Whether it has no columns although the type has: its values are passed over.
+    pub(crate) unwanted: bool,
 }
 
 /// What one value of an element is.
@@ -51,13 +53,27 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// The same with columns for the members alone that one of these columns is of.
+    pub(crate) fn only(&self, columns: &std::collections::BTreeSet<&str>) -> Self {
+        let members = self.members.iter().cloned().map(|member| {
+            let unwanted = !member.fields().iter().any(|field| columns.contains(field.name().as_str()));
+            Member { unwanted, ..member }
+        });
+        Self::new(members.collect())
+    }
+}
+
 impl Member {
     pub(crate) fn one(name: impl Into<String>, item: Item) -> Self {
-        Self { name: name.into(), item, many: false, choices: Vec::new() }
+        Self { name: name.into(), item, many: false, choices: Vec::new(), unwanted: false }
     }
 
     /// The element's columns.
     fn fields(&self) -> Vec<Field> {
+        if self.unwanted {
+            return Vec::new();
+        }
         let columns = match &self.item {
             Item::Leaf(leaf) => leaf.columns(&self.name),
             Item::Object(shape) => vec![(self.name.clone(), DataType::Struct(shape.fields.clone()))],
@@ -69,6 +85,7 @@ impl Member {
     /// How many columns the element has.
     pub(crate) fn width(&self) -> usize {
         match &self.item {
+            _ if self.unwanted => 0,
             Item::Leaf(Leaf::Decimal) => 2,
             Item::Leaf(Leaf::Moment | Leaf::ReferenceUrl) => 3,
             Item::Leaf(_) | Item::Object(_) => 1,

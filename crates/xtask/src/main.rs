@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command line tells its result on standard output")]
 
 mod definitions;
+mod sof_report;
 
 use clap::{Parser, Subcommand};
 
@@ -16,10 +17,13 @@ struct Arguments {
 enum Task {
     /// Generates the data of crates/fhir-definitions out of the published FHIR definitions
     Definitions(definitions::Arguments),
+    /// Runs the SQL on FHIR test suite and writes its report
+    SofReport(sof_report::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Definitions(arguments) => definitions::run(&arguments),
+        Task::SofReport(arguments) => sof_report::run(&arguments),
     }
 }

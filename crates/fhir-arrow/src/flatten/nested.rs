@@ -145,6 +145,9 @@ impl ObjectColumn {
                 continue;
             };
             let member = &shape.members[usize::from(position)];
+            if member.unwanted {
+                continue;
+            }
             let column = self.columns[usize::from(position)].get_or_insert_with(|| Column::new(member));
             if let Some(open) = column.open_choice() {
                 open.put(at, key, value, walk);
