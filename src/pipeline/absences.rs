@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
 use crate::lake::identity::Identity;
+use crate::lake::ledger::ABSENT;
 use crate::raw::layout;
 
 /// How a lake is compared with its server.
@@ -74,29 +75,42 @@ pub async fn absences(
     options: &AbsencesOptions,
     observer: &dyn Observer,
 ) -> Result<Absences> {
-    // Only a lake that is there can be compared.
-    Lake::open(location).await?;
+    // Only a lake that is there can be compared, and only with its own server.
+    if Lake::open(location).await?.identity.server.is_none() {
+        return Err(Error::Refused(
+            "this lake was made of files and has no server yet: the first export gives it one".to_owned(),
+        ));
+    }
     let check = client.check().await?;
     client.adopt(&check);
     let client: &BulkClient = client;
     let lake = Lake::admit(location, &identity.clone().with_grant(check.grant.as_ref())).await?;
     let _lease = run::lease(&lake.root, RECONCILE).await?;
     let export = of_ids(&lake, options).await?;
-    let run = begin(&lake, client, &export, observer).await?;
-    let input = receive(&lake, &run, client, &export, &[], observer).await?;
-    if options.apply {
-        let loaded = load(&lake, &run, &input, &export.settings, observer).await;
-        if let Err(Error::Refused(_) | Error::Invalid(_)) = &loaded {
-            give_up(&lake, client, &run, "it was refused").await?;
-        }
-        let report = loaded?;
-        jobs::delete(client, &run).await?;
-        lake.root.remove_all(&layout::folder(&run.plan.export_id)).await?;
-        return Ok(Absences { tables: Vec::new(), warning: None, report: Some(report) });
+    let run = begin(&lake, client, &export, options.apply, observer).await?;
+    let found = compare(&lake, client, &run, &export, options.apply, observer).await;
+    // What it has begun to remove is finished by the next one; anything else is asked anew.
+    if run.noted::<serde_json::Value>(JUDGED).await?.is_none() {
+        give_up(&lake, client, &run, "its ids are not kept").await?;
     }
-    let prepared = prepare(&lake, &run, &input, &export.settings, observer).await;
-    give_up(&lake, client, &run, "it was only to be told").await?;
-    Ok(told(prepared?))
+    found
+}
+
+async fn compare(
+    lake: &Lake,
+    client: &BulkClient,
+    run: &Run,
+    export: &ExportOptions,
+    apply: bool,
+    observer: &dyn Observer,
+) -> Result<Absences> {
+    let input = receive(lake, run, client, export, &[], observer).await?;
+    if !apply {
+        return Ok(told(prepare(lake, run, &input, &export.settings, observer).await?));
+    }
+    let report = load(lake, run, &input, &export.settings, observer).await?;
+    clean(lake, client, run).await?;
+    Ok(Absences { tables: Vec::new(), warning: None, report: Some(report) })
 }
 
 /// The export of all ids.
@@ -131,14 +145,22 @@ async fn begin(
     lake: &Lake,
     client: &BulkClient,
     export: &ExportOptions,
+    apply: bool,
     observer: &dyn Observer,
 ) -> Result<Run> {
     let mut exports = Exports::read(&lake.root).await?;
     if let Some(run) = Run::unfinished(&lake.root, RECONCILE, &exports).await? {
         match (run.noted::<serde_json::Value>(JUDGED).await?, run.input().await?) {
+            (Some(_), Some(_)) if !apply => {
+                return Err(Error::Refused(format!(
+                    "run {} has begun to remove rows and was interrupted: --apply finishes it first",
+                    run.plan.export_id
+                )));
+            }
             (Some(_), Some(input)) => {
                 observer.note(&format!("run {} was interrupted and is finished first", run.plan.export_id));
                 load(lake, &run, &input, &export.settings, observer).await?;
+                clean(lake, client, &run).await?;
                 exports = Exports::read(&lake.root).await?;
             }
             _ => give_up(lake, client, &run, "another comparison was asked for").await?,
@@ -151,15 +173,19 @@ async fn begin(
 
 /// Ids are kept for no longer than they are compared.
 async fn give_up(lake: &Lake, client: &BulkClient, run: &Run, why: &str) -> Result<()> {
-    jobs::delete(client, run).await?;
     run.abandon(why).await?;
+    clean(lake, client, run).await
+}
+
+async fn clean(lake: &Lake, client: &BulkClient, run: &Run) -> Result<()> {
+    jobs::delete(client, run).await?;
     lake.root.remove_all(&layout::folder(&run.plan.export_id)).await
 }
 
 fn told(prepared: Prepared) -> Absences {
     let Prepared { deletions, removals, .. } = prepared;
     let table = |(name, (absent, rows)): (String, (u64, u64))| {
-        let of_type = deletions.rows.iter().filter(|row| row.resource_type == name);
+        let of_type = deletions.rows.iter().filter(|row| row.resource_type == name && row.cause == ABSENT);
         let examples = of_type.map(|row| row.id.clone()).take(EXAMPLES).collect();
         Absent { resource_type: name, rows, absent, examples }
     };

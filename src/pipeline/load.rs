@@ -92,7 +92,9 @@ async fn load_input(
             .then(|| format!("{open} resources are missing that the server could not export: see _gaps")),
     );
     let clean = verdict.complete && staged.tally.all_refused() == 0 && open == 0;
-    versions.note(GapRow::TABLE, lake_gaps::record(&lake.root, &run.stamp(), &gaps).await?);
+    if !run.plan.scope.ids_only {
+        versions.note(GapRow::TABLE, lake_gaps::record(&lake.root, &run.stamp(), &gaps).await?);
+    }
     staged.quarantine.extend(quarantine(lake, run, &deletions.refused).await?);
     let exports = Exports::read(&lake.root).await?;
     let expired = expired(&lake.root, &exports, settings.quarantine_retention).await?;
@@ -285,6 +287,8 @@ async fn read(lake: &Lake, run: &Run, input: &Input) -> Result<Read> {
     for (index, file) in (0..).zip(&input.files) {
         match file.section {
             Section::Output => {}
+            // Ids are asked for to see what is there; what was deleted comes with the exports that follow.
+            Section::Deleted if run.plan.scope.ids_only => {}
             Section::Deleted => read.deletions.read(lake, index, file, &run.plan.export_id, &at).await?,
             Section::Error => read.outcomes.read(&lake.root, file).await?,
         }

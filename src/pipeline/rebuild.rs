@@ -13,8 +13,8 @@ use fhir_arrow::parse_instant;
 
 use super::expiry::{self, Place};
 use super::input::Input;
-use super::load::{context, signed};
-use super::plan::Plan;
+use super::load::{JUDGED, context, signed};
+use super::plan::{Plan, RECONCILE};
 use super::progress::{Observer, Step};
 use super::report::Report;
 use super::run::{self, Run};
@@ -81,9 +81,12 @@ async fn leases(lake: &Lake) -> Result<Vec<Lock>> {
     let mut leases = Vec::new();
     for pipeline in pipelines {
         leases.push(run::lease(&lake.root, &pipeline).await?);
-        if let Some(run) =
-            Run::unfinished(&lake.root, &pipeline, &exports).await?.filter(|_| pipeline != REBUILD)
-        {
+        let unfinished = Run::unfinished(&lake.root, &pipeline, &exports).await?;
+        if let Some(run) = unfinished.filter(|_| pipeline != REBUILD) {
+            // One that only asks for ids has brought nothing before it removes something.
+            if pipeline == RECONCILE && run.noted::<serde_json::Value>(JUDGED).await?.is_none() {
+                continue;
+            }
             return Err(Error::Refused(format!(
                 "run {} is not finished: run its command again first, so that what it brought is not lost",
                 run.plan.export_id

@@ -41,7 +41,9 @@ pub async fn receive(
     let saved = log.save().await;
     let (completed, mut files) = received?;
     saved?;
-    files.extend(gaps::fill(client, lake, run, &files, options.settings.raw).await?.files);
+    if !run.plan.scope.ids_only {
+        files.extend(gaps::fill(client, lake, run, &files, options.settings.raw).await?.files);
+    }
     run.freeze(input(run, &completed, files, warnings)?).await
 }
 

@@ -113,9 +113,9 @@ pub async fn removals(context: &Context, scope: &SnapshotScope<'_>, staged: &Sta
         return Ok(Removals { rows, ..Removals::default() });
     }
     let whose = Whose::of(context, scope.run, &staged.tally.patients).await?;
-    if matches!(whose, Whose::Nothing) {
-        let why = "another pipeline has brought more than this one asks for: what did not come is not taken for deleted";
-        return Ok(Removals { warning: Some(why.to_owned()), ..Removals::default() });
+    if let Whose::Nothing(why) = &whose {
+        let warning = format!("{why}: what did not come is not taken for deleted");
+        return Ok(Removals { warning: Some(warning), ..Removals::default() });
     }
     let (mut rows, mut of_tables) = (Vec::new(), BTreeMap::new());
     for name in context.lake.root.folders("tables").await?.into_iter().filter(|name| scope.has(name)) {
@@ -146,11 +146,14 @@ pub async fn removals(context: &Context, scope: &SnapshotScope<'_>, staged: &Sta
 }
 
 fn too_many(run: &Run, table: &str, absent: u64, rows: u64) -> Error {
+    let give_up = if run.plan.scope.ids_only {
+        String::new()
+    } else {
+        format!("; if not, `fhirlake export --cancel` gives run {} up", run.plan.export_id)
+    };
     Error::Refused(format!(
         "the export has brought {absent} of the {rows} rows of {table} no more, which would all be removed; nothing was \
-         changed. If they are gone from the server, run again with --max-removals {absent} (or a share: 100%); if not, \
-         `fhirlake export --cancel` gives run {} up",
-        run.plan.export_id
+         changed. If they are gone from the server, run again with --max-removals {absent} (or a share: 100%){give_up}"
     ))
 }
 

@@ -113,7 +113,9 @@ pub async fn look_at_ids(
         )));
     }
     let mut tally = Tally { patients: dropped.patients, ..Tally::default() };
-    for file in input.files.iter().filter(|file| file.section == Section::Output) {
+    // A type whose file is empty is one of which nothing is there.
+    let outputs = input.files.iter().filter(|file| file.section == Section::Output && file.line_count > 0);
+    for file in outputs {
         *tally.lines.entry(file.name.clone()).or_default() += file.line_count;
     }
     Ok(StagedRun { tally, done, versions, present: dropped.present, ..StagedRun::default() })

@@ -8,6 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use delta_upsert::{DataFile, RoaringBitmap, Table, data_file};
 use futures::StreamExt;
 
+use super::plan::RECONCILE;
 use super::run::Run;
 use crate::error::{Error, Result};
 use crate::lake::exports::Exports;
@@ -29,8 +30,8 @@ pub enum Whose {
         /// Patients of other Groups.
         others: BTreeSet<String>,
     },
-    /// Nothing: another pipeline has brought more than this one asks for.
-    Nothing,
+    /// Nothing, and why.
+    Nothing(String),
 }
 
 impl Whose {
@@ -45,7 +46,12 @@ impl Whose {
         // A server does not bring at each level all that it has of a patient.
         let exports = Exports::read(&context.lake.root).await?;
         if exports.0.iter().any(|row| beyond.contains(&row.level.as_str())) {
-            return Ok(Self::Nothing);
+            let why = "another pipeline has brought more than this one asks for";
+            return Ok(Self::Nothing(why.to_owned()));
+        }
+        // What it has brought is in the tables, and not yet in `_members`.
+        if let Some(other) = unfinished_beside(context, run, &exports).await? {
+            return Ok(Self::Nothing(format!("run {other} of another pipeline is not finished")));
         }
         if scope.level == "patient" {
             return Ok(Self::Patients);
@@ -67,7 +73,7 @@ impl Whose {
     pub fn has_type(&self, context: &Context, resource_type: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Nothing => false,
+            Self::Nothing(_) => false,
             Self::Patients | Self::These { .. } => {
                 context.lake.definitions().patient_compartment().contains(resource_type)
             }
@@ -118,13 +124,26 @@ impl Whose {
     fn has_row(&self, patients: &BTreeSet<&str>) -> bool {
         match self {
             Self::All => true,
-            Self::Nothing => false,
+            Self::Nothing(_) => false,
             Self::Patients => !patients.is_empty(),
             Self::These { own, others } => {
                 patients.iter().any(|id| own.contains(*id)) && !patients.iter().any(|id| others.contains(*id))
             }
         }
     }
+}
+
+/// A run of another pipeline that brings files and is not finished.
+async fn unfinished_beside(context: &Context, run: &Run, exports: &Exports) -> Result<Option<String>> {
+    for pipeline in context.lake.root.folders("_runs").await? {
+        if pipeline == run.plan.pipeline || pipeline == RECONCILE {
+            continue;
+        }
+        if let Some(other) = Run::unfinished(&context.lake.root, &pipeline, exports).await? {
+            return Ok(Some(other.plan.export_id));
+        }
+    }
+    Ok(None)
 }
 
 /// The patients that rows refer to at some paths: row → ids.

@@ -7,6 +7,7 @@ pub mod definition;
 mod folder;
 pub mod format;
 mod functions;
+mod lambdas;
 pub mod lineage;
 pub mod ndjson;
 pub mod omop;

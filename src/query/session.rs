@@ -10,6 +10,7 @@ use datafusion::config::Dialect;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use delta_scan::NarrowNested;
 use fhir_definitions::Definitions;
@@ -18,6 +19,7 @@ use fhir_sql::{EvaluationError, ViewDefinition};
 use super::catalog::LakeSchema;
 use super::definition;
 use super::functions::{conditional_reference, percent_decode, preferred_coding};
+use super::lambdas::LambdasApart;
 use super::omop::OmopSchema;
 use super::omop_id;
 use super::vocabulary::Vocabulary;
@@ -91,9 +93,11 @@ impl Session {
         // The rule puts projections of struct fields between filters; where these are then merged, the variable of a
         // lambda is taken for a column, and `WHERE array_filter(code.coding, c -> …) … AND id = …` fails.
         config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
+        let rules = PhysicalOptimizer::new().rules;
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
+            .with_physical_optimizer_rules([Arc::new(LambdasApart) as _].into_iter().chain(rules).collect())
             .with_optimizer_rule(Arc::new(NarrowNested))
             .build();
         let context = SessionContext::new_with_state(state);

@@ -16,8 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use crate::error::{Error, Result};
 use crate::storage::Root;
 
-/// Bytes that are read at a time.
-const READ: usize = 4 << 20;
+/// Bytes that are read at a time: what they are uncompressed may be many times as much.
+const READ: usize = 256 << 10;
 
 /// What is kept beside the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

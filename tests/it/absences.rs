@@ -5,7 +5,7 @@ use fhirlake::lake::identity::Identity;
 use fhirlake::pipeline::progress::Unwatched;
 use fhirlake::pipeline::{self, Absences, AbsencesOptions, MaxRemovals, Settings};
 
-use crate::fixture::{Bench, ask, client, contents, expected, export, one, system};
+use crate::fixture::{Bench, ask, client, contents, expected, export, ingest, one, part, system};
 
 async fn compare(
     server: &fhir_bulk_server::BulkServer,
@@ -68,4 +68,41 @@ async fn a_lake_that_is_not_there_is_not_compared() {
     let lake = bench.lake("none");
     assert!(compare(&server, &lake, false, MaxRemovals::default()).await.is_err());
     assert!(!bench.path("none").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_leaves_gaps_open_and_removes_nothing_while_the_server_reports_errors() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    server.set_faults(["outcome-named", "read-403"].map(|name| name.parse().unwrap()).to_vec());
+    let lake = bench.lake("lake");
+    export(&server, &lake, &part()).await.unwrap();
+    let open = "SELECT count(*) FROM _gaps WHERE resolved_by IS NULL";
+    let before = one(&lake, open).await;
+    assert_ne!(before, "0");
+    bench.change(&server);
+    // The server has it now, and still says that it could not export it.
+    server.set_faults(vec!["outcome-named".parse().unwrap()]);
+    let found = compare(&server, &lake, false, MaxRemovals::default()).await.unwrap();
+    assert!(found.warning.is_some() && found.tables.is_empty(), "{found:?}");
+    compare(&server, &lake, true, MaxRemovals::Share(1.0)).await.unwrap();
+    assert_eq!(one(&lake, open).await, before);
+    assert_eq!(one(&lake, "SELECT count(*) FROM _deletions").await, "0");
+    server.set_faults(Vec::new());
+    compare(&server, &lake, true, MaxRemovals::Share(1.0)).await.unwrap();
+    assert_eq!(one(&lake, open).await, before, "only an export brings what is missing");
+    export(&server, &lake, &part()).await.unwrap();
+    assert_eq!(one(&lake, open).await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_of_files_is_not_bound_to_a_server_by_a_comparison() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
+    let refused = compare(&server, &lake, false, MaxRemovals::default()).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(why) if why.contains("made of files")), "{refused}");
+    let identity = std::fs::read_to_string(bench.path("lake/lake.json")).unwrap();
+    assert!(!identity.contains("http"), "{identity}");
 }

@@ -267,3 +267,27 @@ async fn files_that_were_loaded_before_a_removal_are_loaded_again() {
     ingest(&lake, &[all]).await.unwrap();
     assert_eq!(ids(&lake).await, "a b");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_removes_nothing_while_another_groups_run_is_not_finished() {
+    let bench = Bench::new();
+    let server = bench.server().await;
+    let lake = bench.lake("lake");
+    let full = |id: &str| {
+        let settings = Settings { max_removals: MaxRemovals::Share(1.0), ..Settings::default() };
+        let types = vec!["Condition".into(), "Patient".into()];
+        ExportOptions { since: Since::Full, types, settings, ..group(id) }
+    };
+    export(&server, &lake, &full("half")).await.unwrap();
+    bench.change(&server);
+    // The other Group's run is interrupted: who belongs to it is not recorded yet.
+    server.set_faults(vec!["file-html".parse().unwrap()]);
+    export(&server, &lake, &full("rest")).await.unwrap_err();
+    server.set_faults(Vec::new());
+    let report = export(&server, &lake, &full("half")).await.unwrap();
+    assert_eq!(one(&lake, "SELECT count(*) FROM _deletions WHERE cause = 'absent'").await, "0");
+    assert!(report.warnings.iter().any(|warning| warning.contains("not finished")), "{:?}", report.warnings);
+    export(&server, &lake, &full("rest")).await.unwrap();
+    export(&server, &lake, &full("half")).await.unwrap();
+    assert_ne!(one(&lake, "SELECT count(*) FROM _deletions WHERE cause = 'absent'").await, "0");
+}

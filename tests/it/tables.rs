@@ -49,7 +49,7 @@ async fn a_table_says_which_columns_have_statistics_and_no_other_has_any() {
     let log = bench.path("lake/tables/Observation/_delta_log");
     let read = |version: usize| std::fs::read_to_string(log.join(format!("{version:020}.json"))).unwrap();
     assert!(
-        read(0).contains(r#""delta.dataSkippingStatsColumns":"id,meta.lastUpdated,subject.__reference_id""#)
+        read(0).contains(r#""delta.dataSkippingStatsColumns":"id,meta.lastUpdated,subject.__reference_id,__effectiveDateTime_start,effectivePeriod.__start_start,__issued_start""#)
     );
     let add = read(1).lines().find_map(|line| {
         let action: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -60,7 +60,7 @@ async fn a_table_says_which_columns_have_statistics_and_no_other_has_any() {
     let stats = add.unwrap();
     assert_eq!(stats["numRecords"], 2287);
     let keys: Vec<&String> = stats["minValues"].as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["id", "meta", "subject"]);
+    assert_eq!(keys, ["__effectiveDateTime_start", "__issued_start", "id", "meta", "subject"]);
     assert!(stats["minValues"]["id"].as_str() < stats["maxValues"]["id"].as_str());
 }
 
