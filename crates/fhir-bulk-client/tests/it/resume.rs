@@ -44,6 +44,22 @@ async fn begin_and_drop(real: &Real) {
         () = export(&client, &folder) => panic!("it is too fast to be stopped"),
         () = appearance(real.path(RECORD)) => {}
     }
+    at_rest(real).await;
+}
+
+/// Until what was being written when the export was dropped is written: the operating system is not stopped with it.
+async fn at_rest(real: &Real) {
+    let read = || {
+        (std::fs::read(real.path(RECORD)).ok(), std::fs::read(real.path("Observation.0.ndjson.part")).ok())
+    };
+    let mut before = read();
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let now = read();
+        if std::mem::replace(&mut before, now.clone()) == now {
+            break;
+        }
+    }
 }
 
 /// How many bytes the record speaks of.
