@@ -161,8 +161,8 @@ async fn an_update_of_another_program_is_told_though_it_keeps_the_hash() {
     let lake = copied_on_write(&bench).await;
     let opened = Lake::open(&lake).await.unwrap();
     let patients = table::open(&opened.root, "Patient").await.unwrap().unwrap();
-    let id = changes(&lake, since("ingest-1")).await.unwrap();
-    let id = id.iter().find_map(|change| change.strip_prefix("Patient/")?.strip_suffix(" insert ingest-2"));
+    let told = changes(&lake, since("ingest-1")).await.unwrap();
+    let id = told.iter().find_map(|change| change.strip_prefix("Patient/")?.strip_suffix(" update ingest-2"));
     let id = id.unwrap();
     let update = patients.delta().clone().update().with_predicate(col("id").eq(lit(id)));
     update.with_update("gender", lit("other")).await.unwrap();
