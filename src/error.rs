@@ -89,6 +89,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Files that a change was made of are gone: nobody knows any more which rows it has changed.
+    #[error(
+        "table {table}: a vacuum has removed files that its earlier changes are read from; they are known after version {known_after} of it: give --since a later run, or with --type {table} that version"
+    )]
+    Vacuumed {
+        /// The table's name.
+        table: String,
+        /// The version after which all changes are known.
+        known_after: u64,
+    },
     /// The FHIR server, or the way to it.
     #[error(transparent)]
     Server(#[from] fhir_bulk_client::Error),
@@ -169,6 +179,11 @@ impl From<delta_upsert::Error> for Error {
             Table::Parquet { path, source } => Self::Parquet { path, source },
             Table::Arrow { table, source } => Self::Arrow { table, source },
             Table::Damaged { path, reason } => Self::Damaged { path, reason },
+            Table::Vacuumed { table, known_after } => Self::Vacuumed { table, known_after },
+            Table::LogTooShort { table, first } => Self::Damaged {
+                path: format!("tables/{table}"),
+                reason: format!("its log goes back to version {first} only"),
+            },
             Table::Spill { folder, source } => Self::Spill { folder, source },
             Table::Unreconciled(text) => Self::Unreconciled(text),
             Table::Interrupted => Self::Interrupted,

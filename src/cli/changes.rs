@@ -19,7 +19,10 @@ Examples:
     fhirlake changes --lake lake --since 3 --type Patient --format ndjson
 
 Each row is a resource that a commit has brought (insert), replaced (update) or taken away (delete), with the run that did
-it. __raw_file, __raw_offset and __raw_length say where its line is: of a delete, that of the row that went.";
+it. __raw_file, __raw_offset and __raw_length say where its line is: of a delete, that of the row that went.
+
+Of a commit that another program made, rows that it wrote again unchanged are told as updates, too. What changed in tables of
+resources that the server sent in part (tables/_partial) is not told.";
 
 /// What changed in the lake since a run: which resources came, were replaced, or went, and which run did it
 #[derive(Debug, Args)]

@@ -97,6 +97,11 @@ fn is_given(name: &str, arguments: impl Iterator<Item = OsString>) -> bool {
     std::env::var_os(variable).is_some() || is_on_command_line(name, arguments)
 }
 
+/// The first of these flags that stands on the command line: what the environment and the file say is for all commands.
+pub fn first_flagged<'f>(names: &[&'f str]) -> Option<&'f str> {
+    names.iter().copied().find(|name| is_on_command_line(name, std::env::args_os()))
+}
+
 /// Whether a flag stands on the command line.
 fn is_on_command_line(name: &str, arguments: impl Iterator<Item = OsString>) -> bool {
     let (flag, with_value) = (format!("--{name}"), format!("--{name}="));

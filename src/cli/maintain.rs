@@ -9,11 +9,11 @@ use fhir_bulk_client::Url;
 use super::options::{LakeOption, RemovalsOption, ReportFormat, RunOptions};
 use super::progress::Shown;
 use super::server::ConnectionOptions;
-use super::{Done, print, report};
+use super::{Done, configured, print, report};
 use crate::config::{Config, parse_duration};
 use crate::error::Error;
 use crate::lake::identity::Identity;
-use crate::pipeline::{self, AbsencesOptions, MaintainOptions, Settings};
+use crate::pipeline::{self, AbsencesOptions, MaintainOptions, Settings, VacuumOptions};
 use crate::raw::Encoding;
 
 const EXAMPLES: &str = "\
@@ -25,6 +25,26 @@ Examples:
     fhirlake maintain --lake lake --vacuum --retention 30d
   What is gone from a server that never reports deletions; then, with --apply, gone from the lake:
     fhirlake maintain --lake lake --reconcile --server https://ehr.example.org/fhir";
+
+/// The flags of the other things that the command does.
+const NOT_OF_VACUUM: [&str; 16] = [
+    "server",
+    "max-removals",
+    "bearer-token",
+    "bearer-token-file",
+    "basic",
+    "client-id",
+    "key",
+    "client-secret-file",
+    "scope",
+    "token-url",
+    "max-poll-interval",
+    "max-wait",
+    "dialect",
+    "quirks",
+    "ca-certificate",
+    "allow-http",
+];
 
 /// Puts small files together, and takes masked rows out of theirs: queries get faster, no row changes. Or finds what the
 /// server no longer has
@@ -39,10 +59,11 @@ pub struct Maintain {
     /// Take every masked row out, not only where they are a tenth of their file
     #[arg(long, env = "FHIRLAKE_FOLD", value_parser = FalseyValueParser::new())]
     fold: bool,
-    /// Remove the files that no run within --retention needs: older runs can no longer be read; nothing else is done
+    /// Remove the files that no run within --retention needs: older runs can no longer be read; nothing else is done. While a
+    /// run is not finished, whatever is younger than it stays
     #[arg(long, env = "FHIRLAKE_VACUUM", value_parser = FalseyValueParser::new(), conflicts_with_all = ["fold", "reconcile"])]
     vacuum: bool,
-    /// With --vacuum: how long what a run has left can be read
+    /// With --vacuum: how long what a run has left can be read once another has finished. Below 1h only while no run goes on
     #[arg(long, value_name = "DURATION", default_value = "7d", env = "FHIRLAKE_RETENTION", value_parser = parse_duration)]
     retention: Duration,
     /// Ask the server for all ids, and tell which rows it no longer has; nothing else is done
@@ -69,7 +90,13 @@ impl Maintain {
     /// Runs the command.
     pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
         if self.vacuum {
+            if let Some(flag) = configured::first_flagged(&NOT_OF_VACUUM) {
+                return Err(Error::Refused(format!("--{flag} means nothing with --vacuum")).into());
+            }
             return self.remove_files().await;
+        }
+        if configured::first_flagged(&["retention"]).is_some() {
+            return Err(Error::Refused("--retention means something with --vacuum only".to_owned()).into());
         }
         if self.reconcile {
             return self.compare(config).await;
@@ -98,18 +125,25 @@ impl Maintain {
 
     /// Removes files that are no longer needed.
     async fn remove_files(self) -> anyhow::Result<Done> {
-        let done = pipeline::vacuum(&self.lake.lake, self.retention, &Shown::default()).await?;
+        let options = VacuumOptions { types: self.types, retention: self.retention };
+        let done = pipeline::vacuum(&self.lake.lake, &options, &Shown::default()).await?;
         match self.format {
             ReportFormat::Json => print::data(&serde_json::to_string_pretty(&done)?)?,
             ReportFormat::Table => {
                 let row = |table: &pipeline::Vacuumed| {
                     vec![table.table.clone(), table.files.to_string(), table.bytes.to_string()]
                 };
-                let rows: Vec<_> = done.iter().map(row).collect();
+                let rows: Vec<_> = done.iter().filter(|table| table.skipped.is_none()).map(row).collect();
                 print::data(&print::table(&["table", "files removed", "bytes"], &rows))?;
+                for table in &done {
+                    if let Some(reason) = &table.skipped {
+                        print::note(&format!("{}: nothing was removed: {reason}", table.table));
+                    }
+                }
             }
         }
-        Ok(Done::Clean)
+        let is_whole = done.iter().all(|table| table.skipped.is_none());
+        Ok(if is_whole { Done::Clean } else { Done::WithIssues })
     }
 
     /// Compares the lake with its server.

@@ -51,4 +51,4 @@ pub use replay::{ReplayOptions, replay};
 pub use report::Report;
 pub use scope::Query;
 pub use settings::Settings;
-pub use vacuum::{Vacuumed, vacuum};
+pub use vacuum::{VacuumOptions, Vacuumed, vacuum};

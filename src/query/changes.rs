@@ -1,7 +1,8 @@
 //! What changed since a run: the resources that came, went, or were replaced, each with the run that did it.
 //!
 //! One invariant: a change is a difference between two contents. A row that only moved is none, and a row that goes while
-//! another of the same id comes, in one commit, is an update.
+//! another of the same id comes, in one commit, is an update. Of another program's commit nobody knows what only moved: what
+//! it wrote again is told as updates.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use delta_upsert::Table;
-use delta_upsert::changes::{CommitChanges, changes as changes_of};
+use delta_upsert::changes::{self as of_table, CommitChanges};
 use futures::{StreamExt, TryStreamExt};
 
 use super::changed_rows::ChangedRows;
@@ -55,7 +56,7 @@ pub struct ChangesOptions {
 pub async fn changes(lake: &Lake, options: &ChangesOptions) -> Result<SendableRecordBatchStream> {
     let exports = Arc::new(Exports::read(&lake.root).await?);
     let (since, until) = (options.since.versions(&exports)?, versions_until(&exports, options.until));
-    let mut commits = Vec::new();
+    let mut opened = Vec::new();
     for name in tables(lake, options).await? {
         let version = match &until {
             None => None,
@@ -64,16 +65,26 @@ pub async fn changes(lake: &Lake, options: &ChangesOptions) -> Result<SendableRe
                 None => continue,
             },
         };
-        let Some(table) = table::open_at(&lake.root, &name, version).await? else { continue };
-        let (table, after) = (Arc::new(table), since.after(&name));
-        let changed = changes_of(&table, after).await?;
-        commits.extend(changed.into_iter().map(|changes| (Arc::clone(&table), changes)));
+        opened.extend(table::open_at(&lake.root, &name, version).await?);
+    }
+    since.check(&opened)?;
+    let mut commits = Vec::new();
+    for table in opened {
+        let after = since.after(table.name());
+        let table = Arc::new(table);
+        of_table::check(&table, after).await?;
+        commits.extend(of_table::versions(&table, after).map(|version| (Arc::clone(&table), version)));
     }
     let runtime = runtime(options.memory).map_err(|e| query_error(&e))?;
+    // What a commit has changed is read when its turn comes: of all of them together it would not fit into memory.
     let batches = futures::stream::iter(commits)
-        .then(move |(table, commit)| {
+        .then(move |(table, version)| {
             let (exports, runtime) = (Arc::clone(&exports), Arc::clone(&runtime));
-            async move { of_commit(table, commit, &exports, runtime).await?.execute_stream().await }
+            async move {
+                let commit = of_table::commit(&table, version).await;
+                let commit = commit.map_err(|e| DataFusionError::External(Box::new(Error::from(e))))?;
+                of_commit(table, commit, &exports, runtime).await?.execute_stream().await
+            }
         })
         .try_flatten();
     Ok(Box::pin(RecordBatchStreamAdapter::new(columns(), batches)))
@@ -168,6 +179,21 @@ impl After<'_> {
             Self::Version(version) => Some(*version),
         }
     }
+
+    /// Refuses a version that no table has reached.
+    fn check(&self, tables: &[Table]) -> Result<()> {
+        let newest = tables.iter().max_by_key(|table| table.version());
+        match (self, newest) {
+            (Self::Version(version), Some(newest)) if *version > newest.version() => {
+                Err(Error::Refused(format!(
+                    "no table has a version {version}: the newest that a finished run has left is version {} of {}",
+                    newest.version(),
+                    newest.name()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a commit has changed, as a query of the rows that it took and brought.
@@ -180,7 +206,7 @@ async fn of_commit(
     let sql = match (commit.gone.is_empty(), commit.came.is_empty()) {
         (true, _) => "SELECT *, 'insert' AS change FROM came",
         (_, true) => "SELECT *, 'delete' AS change FROM gone",
-        _ => BOTH,
+        _ => &both(is_ours(&commit)),
     };
     let last = caused_by(&commit, exports);
     let all = vec![
@@ -208,8 +234,20 @@ async fn of_commit(
     context.sql(sql).await?.select(all)
 }
 
-/// A commit that took and brought rows. What it took and brought with the same content has only moved.
-const BOTH: &str = "
+/// Whether a run of a lake has made a commit.
+fn is_ours(commit: &CommitChanges) -> bool {
+    commit.stamp.as_ref().is_some_and(|stamp| stamp.application.starts_with(OURS))
+}
+
+/// What the applications of our transactions begin with.
+const OURS: &str = "fhirlake/";
+
+/// A commit that took and brought rows. In ours, what it took and brought with the same content has only moved. Another
+/// program changes rows and keeps their hashes, so that each that it took and brought counts as changed.
+fn both(is_ours: bool) -> String {
+    let moved = if is_ours { "came.__row_hash IS NOT DISTINCT FROM gone.__row_hash" } else { "false" };
+    format!(
+        "
 SELECT
   coalesce(came.id, gone.id) AS id,
   CASE WHEN gone.id IS NULL THEN 'insert' WHEN came.id IS NULL THEN 'delete' ELSE 'update' END AS change,
@@ -218,8 +256,10 @@ SELECT
   coalesce(came.__raw_offset, gone.__raw_offset) AS __raw_offset,
   coalesce(came.__raw_length, gone.__raw_length) AS __raw_length
 FROM came FULL JOIN gone ON came.id = gone.id
-WHERE came.id IS NULL OR gone.id IS NULL OR came.__row_hash IS DISTINCT FROM gone.__row_hash
-ORDER BY id";
+WHERE came.id IS NULL OR gone.id IS NULL OR NOT ({moved})
+ORDER BY id"
+    )
+}
 
 /// The run that made a commit: another program's has none.
 struct Cause {
@@ -230,7 +270,7 @@ struct Cause {
 
 fn caused_by(commit: &CommitChanges, exports: &Exports) -> Cause {
     let stamp = commit.stamp.as_ref();
-    let pipeline = stamp.and_then(|stamp| stamp.application.strip_prefix("fhirlake/")).map(str::to_owned);
+    let pipeline = stamp.and_then(|stamp| stamp.application.strip_prefix(OURS)).map(str::to_owned);
     let made = |run: &&ExportRow| {
         Some(&run.pipeline) == pipeline.as_ref() && stamp.is_some_and(|stamp| stamp.version == run.seq)
     };

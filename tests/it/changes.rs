@@ -1,14 +1,15 @@
 //! What changed since a run, as the lake tells it, and as Delta's own change feed does.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use deltalake::arrow::array::AsArray;
 use deltalake::datafusion::physical_plan::collect;
-use deltalake::datafusion::prelude::SessionContext;
+use deltalake::datafusion::prelude::{SessionContext, col, lit};
 use fhirlake::lake::identity::{Identity, UpsertMode};
 use fhirlake::lake::{Lake, table};
 use fhirlake::pipeline::progress::Unwatched;
-use fhirlake::pipeline::{self, IngestOptions, MaintainOptions, Settings};
+use fhirlake::pipeline::{self, IngestOptions, MaintainOptions, Settings, VacuumOptions};
 use fhirlake::query::{ChangedSince, ChangesOptions, Pin};
 use fhirlake::{Error, query};
 
@@ -93,6 +94,87 @@ async fn deltas_own_change_feed_has_the_same_changes_as_pairs() {
         pairs.extend(sides.iter().map(|side| format!("{resource} {side}")));
     }
     assert_eq!(feed(&lake).await, pairs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_no_table_has_is_refused_with_the_newest() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
+    for version in [2, u64::MAX] {
+        let refused = changes(&lake, ChangedSince::Version(version)).await.unwrap_err();
+        assert!(matches!(&refused, Error::Refused(why) if why.contains("is version 1 of")), "{refused}");
+    }
+    assert_eq!(changes(&lake, ChangedSince::Version(1)).await.unwrap(), BTreeSet::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_vacuum_has_taken_is_told_with_the_version_from_which_on_changes_are_known() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    for name in ["small-v1", "small-v2"] {
+        ingest(&lake, &[bench.part(name)]).await.unwrap();
+    }
+    let options = MaintainOptions { fold: true, ..Default::default() };
+    pipeline::maintain(&lake, &options, &Unwatched).await.unwrap();
+    let options = VacuumOptions { types: vec!["Patient".to_owned()], retention: Duration::ZERO };
+    pipeline::vacuum(&lake, &options, &Unwatched).await.unwrap();
+    let error = changes(&lake, since("ingest-1")).await.unwrap_err();
+    assert!(matches!(&error, Error::Vacuumed { table, known_after: 2 } if table == "Patient"), "{error}");
+    assert!(!error.to_string().contains(bench.path("").to_str().unwrap()), "{error}");
+    assert_eq!(changes(&lake, since("ingest-2")).await.unwrap(), BTreeSet::new());
+}
+
+/// Ingests both parts of the sample into a lake whose files are written again.
+async fn copied_on_write(bench: &Bench) -> String {
+    let lake = bench.lake("lake");
+    let identity = Identity::of_files(None, None).with_upsert(Some(UpsertMode::CopyOnWrite));
+    for name in ["small-v1", "small-v2"] {
+        let options = IngestOptions { paths: vec![bench.part(name)], ..IngestOptions::default() };
+        pipeline::ingest(&lake, &identity, &options, &Unwatched).await.unwrap();
+    }
+    lake
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_file_is_read_though_the_log_does_not_say_how_large_it_is() {
+    let bench = Bench::new();
+    let lake = copied_on_write(&bench).await;
+    let told = changes(&lake, since("ingest-1")).await.unwrap();
+    let commit = bench.path("lake/tables/Patient/_delta_log/00000000000000000002.json");
+    let (mut text, mut removed) = (String::new(), 0);
+    for line in std::fs::read_to_string(&commit).unwrap().lines() {
+        let mut action: serde_json::Value = serde_json::from_str(line).unwrap();
+        if let Some(remove) = action.get_mut("remove").and_then(|remove| remove.as_object_mut()) {
+            removed += i32::from(remove.remove("size").is_some());
+        }
+        text += &format!("{action}\n");
+    }
+    assert!(removed > 0);
+    std::fs::write(&commit, text).unwrap();
+    assert_eq!(changes(&lake, since("ingest-1")).await.unwrap(), told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_of_another_program_is_told_though_it_keeps_the_hash() {
+    let bench = Bench::new();
+    let lake = copied_on_write(&bench).await;
+    let opened = Lake::open(&lake).await.unwrap();
+    let patients = table::open(&opened.root, "Patient").await.unwrap().unwrap();
+    let told = changes(&lake, since("ingest-1")).await.unwrap();
+    let id = told.iter().find_map(|change| change.strip_prefix("Patient/")?.strip_suffix(" update ingest-2"));
+    let id = id.unwrap();
+    let update = patients.delta().clone().update().with_predicate(col("id").eq(lit(id)));
+    update.with_update("gender", lit("other")).await.unwrap();
+    let options = ChangesOptions {
+        since: ChangedSince::Version(patients.version()),
+        until: Pin::Latest,
+        types: vec!["Patient".to_owned()],
+        memory: 64 << 20,
+    };
+    let rows = as_text(query::changes(&opened, &options).await.unwrap()).await.unwrap();
+    let is_it = |row: &&Vec<String>| row[1] == id && row[2] == "update" && row[5] == "NULL";
+    assert!(rows.iter().any(|row| is_it(&row)), "{rows:?}");
 }
 
 /// `Type/id side` of every row of Delta's change feed after version 1 of each table.

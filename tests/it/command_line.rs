@@ -31,6 +31,8 @@ fn help_says_what_there_is_with_examples() {
         &["views"],
         &["raw"],
         &["rebuild"],
+        &["changes"],
+        &["maintain"],
     ] {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let help = text(&fhirlake(&arguments).stdout);
@@ -47,6 +49,21 @@ fn an_unknown_flag_or_command_is_an_error() {
         &["query", "--lake", "x", "SELECT 1", "--format", "xml"],
     ] {
         assert_eq!(said(arguments).0, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn flags_of_a_vacuum_and_of_other_maintenance_are_told_apart() {
+    for (arguments, flag) in [
+        (&["--vacuum", "--server", "https://ehr.example.org"][..], "--server"),
+        (&["--vacuum", "--max-removals", "3"], "--max-removals"),
+        (&["--vacuum", "--bearer-token", "x"], "--bearer-token"),
+        (&["--retention", "3d"], "--retention"),
+    ] {
+        let all: Vec<&str> = ["maintain", "--lake", "none"].iter().chain(arguments).copied().collect();
+        let (code, error) = said(&all);
+        assert_eq!(code, Some(2), "{arguments:?}");
+        assert!(error.contains(flag) && error.contains("--vacuum"), "{error}");
     }
 }
 

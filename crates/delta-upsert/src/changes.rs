@@ -3,16 +3,19 @@
 //! One invariant: a row that only moved (a file written again, files put together) is in neither. What a commit did is read
 //! from its entry in the log and from vectors, so finding it costs what the commits say, not what the tables hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use deltalake::kernel::{Action, Add, DeletionVectorDescriptor, Remove};
 use deltalake::logstore::get_actions;
 use futures::{Stream, StreamExt};
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use crate::table::{DataFile, Table};
+use crate::vacuum::{list, relative, vector_name};
 use crate::{Error, Result, RoaringBitmap, Stamp, data_file, vector};
 
 /// What a commit has changed.
@@ -52,40 +55,64 @@ struct Of {
     removed: Option<Option<DeletionVectorDescriptor>>,
     /// The vector that the file has.
     added: Option<Option<DeletionVectorDescriptor>>,
-    size: u64,
+    /// Its bytes: a commit that takes a file out need not say them.
+    size: Option<u64>,
     rows: u64,
 }
 
-/// The changes of the commits after version `after` (all of them where it is `None`) up to the version that is open, the
-/// oldest first. Commits that change no row are left out.
-///
-/// # Errors
-/// [`Error::Damaged`] where the log no longer has the entry of such a commit; [`Error::Delta`].
-pub async fn changes(table: &Table, after: Option<u64>) -> Result<Vec<CommitChanges>> {
-    let mut all = Vec::new();
-    for version in after.map_or(0, |after| after + 1)..=table.version() {
-        let changes = commit(table, version).await?;
-        all.extend(Some(changes).filter(|changes| !changes.gone.is_empty() || !changes.came.is_empty()));
-    }
-    Ok(all)
+/// The versions after `after` (all of them where it is `None`) up to the one that is open.
+#[must_use]
+pub fn versions(table: &Table, after: Option<u64>) -> Range<u64> {
+    after.map_or(0, |after| after.saturating_add(1))..table.version().saturating_add(1)
 }
 
-async fn commit(table: &Table, version: u64) -> Result<CommitChanges> {
+/// Looks whether all files are there that the changes after `after` are read from.
+///
+/// # Errors
+/// [`Error::Vacuumed`] where files of them are gone, and [`Error::Damaged`] where an entry of the log is.
+pub async fn check(table: &Table, after: Option<u64>) -> Result<()> {
+    let folder = &table.place().folder;
+    let listed = list(table, folder).await?;
+    let here: BTreeSet<String> = listed.iter().filter_map(|object| relative(object, folder)).collect();
+    for version in versions(table, after).rev() {
+        for action in actions(table, version).await? {
+            if read_for(table, &action)?.iter().any(|name| !here.contains(name)) {
+                return Err(Error::Vacuumed { table: table.name().to_owned(), known_after: version });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names of the files that have to be read to know what an action changes.
+fn read_for(table: &Table, action: &Action) -> Result<Vec<String>> {
+    let (path, vector) = match action {
+        Action::Add(add) if add.data_change => (&add.path, add.deletion_vector.as_ref()),
+        Action::Remove(remove) if remove.data_change => (&remove.path, remove.deletion_vector.as_ref()),
+        _ => return Ok(Vec::new()),
+    };
+    let data = Path::from_url_path(path).ok().map(|path| path.to_string());
+    Ok(data.into_iter().chain(vector_name(table, vector)?).collect())
+}
+
+/// What the commit has changed that made a version; nothing where it has changed no row.
+///
+/// # Errors
+/// [`Error::Damaged`] where the log no longer has its entry; [`Error::Delta`].
+pub async fn commit(table: &Table, version: u64) -> Result<CommitChanges> {
     let (mut files, mut stamp) = (BTreeMap::<String, Of>::new(), None);
     for action in actions(table, version).await? {
         match action {
             Action::Add(add) if add.data_change => {
                 let of = files.entry(add.path.clone()).or_default();
-                of.size = u64::try_from(add.size).unwrap_or_default();
+                of.size = u64::try_from(add.size).ok();
                 of.rows = num_records(&add);
                 of.added = Some(add.deletion_vector);
             }
             Action::Remove(Remove { path, deletion_vector, size, data_change: true, .. }) => {
                 let of = files.entry(path).or_default();
                 of.removed = Some(deletion_vector);
-                if of.added.is_none() {
-                    of.size = size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-                }
+                of.size = of.size.or(size.and_then(|size| u64::try_from(size).ok()));
             }
             Action::Txn(txn) => {
                 stamp = Some(Stamp { application: txn.app_id, version: txn.version });
@@ -113,6 +140,13 @@ pub(crate) async fn actions(table: &Table, version: u64) -> Result<Vec<Action>> 
     get_actions(version, &entry).map_err(Error::delta(table.name(), "read an entry of its log"))
 }
 
+/// How large a file is, as the store says.
+async fn stored_size(table: &Table, path: &Path) -> Result<u64> {
+    let path = table.place().data_file(path.as_ref());
+    let found = table.place().store.head(&Path::from(path.as_str())).await;
+    Ok(found.map_err(Error::store("find", &path))?.size)
+}
+
 fn num_records(add: &Add) -> u64 {
     let stats = add.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
     stats.and_then(|stats| stats.get("numRecords")?.as_u64()).unwrap_or_default()
@@ -124,7 +158,11 @@ impl CommitChanges {
             path: table.place().folder.clone(),
             reason: format!("its log names a file that has no path: {e}"),
         })?;
-        let file = DataFile::unnamed(path, of.size, of.rows);
+        let size = match of.size {
+            Some(size) => size,
+            None => stored_size(table, &path).await?,
+        };
+        let file = DataFile::unnamed(path, size, of.rows);
         let (before, now) = match (&of.removed, &of.added) {
             (None, None) => return Ok(()),
             (Some(before), None) => {

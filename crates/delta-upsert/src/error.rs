@@ -69,6 +69,24 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The log was cleaned: nobody knows what the versions before have needed.
+    #[error("table {table}: its log goes back to version {first} only")]
+    LogTooShort {
+        /// The table's name.
+        table: String,
+        /// The version from which on it is whole.
+        first: u64,
+    },
+    /// Files that a change was made of are gone: nobody knows any more which rows it has changed.
+    #[error(
+        "table {table}: a vacuum has removed files of before version {known_after}; its changes are known after that version"
+    )]
+    Vacuumed {
+        /// The table's name.
+        table: String,
+        /// The version after which all changes are known.
+        known_after: u64,
+    },
     /// Keys that do not fit into memory are sorted in a temporary file.
     #[error("a temporary file of keys in {folder}: {source}")]
     Spill {

@@ -64,11 +64,15 @@ impl Place {
         self.store.put(&Path::from(path), bytes.into()).await.map(drop).map_err(Error::store("write", path))
     }
 
-    /// Removes an object that nothing refers to, as far as the store lets it.
-    pub(crate) async fn remove(&self, path: &str) {
+    /// Removes an object that nothing refers to, as far as the store lets it; says whether it did.
+    pub(crate) async fn remove(&self, path: &str) -> bool {
         match self.store.delete(&Path::from(path)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => tracing::warn!(path, %error, "a file that nothing refers to could not be removed"),
+            Ok(()) => true,
+            Err(object_store::Error::NotFound { .. }) => false,
+            Err(error) => {
+                tracing::warn!(path, %error, "a file that nothing refers to could not be removed");
+                false
+            }
         }
     }
 
@@ -78,5 +82,39 @@ impl Place {
 
     pub(crate) async fn sync(&self, path: &str) -> Result<()> {
         self.durable.sync(path).await.map_err(|source| Error::Durable { path: path.to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::local::LocalFileSystem;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Lasting;
+
+    impl Durable for Lasting {
+        fn sync<'a>(&'a self, _: &'a str) -> BoxFuture<'a, std::io::Result<()>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_store_does_not_remove_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place {
+            name: "T".to_owned(),
+            url: Url::from_directory_path(folder.path()).unwrap(),
+            store: Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap()),
+            folder: "T".to_owned(),
+            keys: "T/keys".to_owned(),
+            durable: Arc::new(Lasting),
+        };
+        std::fs::create_dir_all(folder.path().join("T/b.parquet/in-the-way")).unwrap();
+        place.put("T/a.parquet", vec![1]).await.unwrap();
+        assert!(place.remove("T/a.parquet").await);
+        assert!(!place.remove("T/a.parquet").await, "it is gone already");
+        assert!(!place.remove("T/b.parquet").await, "it is no file");
     }
 }
