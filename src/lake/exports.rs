@@ -15,6 +15,19 @@ use super::own::{self, Edit, OwnRow};
 use crate::error::Result;
 use crate::storage::Root;
 
+/// What the applications of a lake's transactions begin with.
+const APPLICATION: &str = "fhirlake/";
+
+/// The transaction of a pipeline's run.
+pub fn stamp(pipeline: &str, seq: i64) -> Stamp {
+    Stamp { application: format!("{APPLICATION}{pipeline}"), version: seq }
+}
+
+/// The pipeline of a transaction; `None` for that of another program.
+pub fn pipeline_of(stamp: &Stamp) -> Option<&str> {
+    stamp.application.strip_prefix(APPLICATION)
+}
+
 /// The level of a run that only sets watermarks.
 pub const WATERMARK: &str = "watermark";
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::Utc;
+use delta_upsert::Workers;
 use delta_upsert::compact::{Compacted, Policy, compact};
 use delta_upsert::data_file::FileNames;
-use delta_upsert::{Stamp, Workers};
 use serde::Serialize;
 
 use super::progress::{Observer, Step};
@@ -64,7 +64,7 @@ pub async fn maintain(
     let _lease = run::lease(&lake.root, MAINTAIN).await?;
     let exports = Exports::read(&lake.root).await?;
     let seq = exports.last_seq(MAINTAIN) + 1;
-    let stamp = Stamp { application: format!("fhirlake/{MAINTAIN}"), version: seq };
+    let stamp = exports::stamp(MAINTAIN, seq);
     let context = Context {
         lake: lake.clone(),
         run: stamp.clone(),

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::plan::{Job, Plan};
 use super::scope::Scope;
 use crate::error::{Error, Result};
-use crate::lake::exports::Exports;
+use crate::lake::exports::{self, Exports};
 use crate::storage::{Created, Lock, Root};
 
 /// Takes a pipeline for this process: two runs of one pipeline at once would take each other for interrupted ones.
@@ -91,7 +91,7 @@ impl Run {
 
     /// Its transaction in the tables.
     pub fn stamp(&self) -> Stamp {
-        Stamp { application: format!("fhirlake/{}", self.plan.pipeline), version: self.plan.seq }
+        exports::stamp(&self.plan.pipeline, self.plan.seq)
     }
 
     /// Notes something under a name, unless it is noted already.

@@ -24,7 +24,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::changed_rows::ChangedRows;
 use super::session::{Pin, query_error};
 use crate::error::{Error, Result};
-use crate::lake::exports::{ExportRow, Exports};
+use crate::lake::exports::{self, ExportRow, Exports};
 use crate::lake::{Lake, table};
 
 /// From when on changes are told.
@@ -236,11 +236,8 @@ async fn of_commit(
 
 /// Whether a run of a lake has made a commit.
 fn is_ours(commit: &CommitChanges) -> bool {
-    commit.stamp.as_ref().is_some_and(|stamp| stamp.application.starts_with(OURS))
+    commit.stamp.as_ref().and_then(exports::pipeline_of).is_some()
 }
-
-/// What the applications of our transactions begin with.
-const OURS: &str = "fhirlake/";
 
 /// A commit that took and brought rows. In ours, what it took and brought with the same content has only moved. Another
 /// program changes rows and keeps their hashes, so that each that it took and brought counts as changed.
@@ -270,7 +267,7 @@ struct Cause {
 
 fn caused_by(commit: &CommitChanges, exports: &Exports) -> Cause {
     let stamp = commit.stamp.as_ref();
-    let pipeline = stamp.and_then(|stamp| stamp.application.strip_prefix(OURS)).map(str::to_owned);
+    let pipeline = stamp.and_then(exports::pipeline_of).map(str::to_owned);
     let made = |run: &&ExportRow| {
         Some(&run.pipeline) == pipeline.as_ref() && stamp.is_some_and(|stamp| stamp.version == run.seq)
     };

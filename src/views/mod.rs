@@ -76,19 +76,12 @@ pub fn get(name: &str) -> Result<&'static View> {
 
 /// Reads a file's header; `None` where it lacks something.
 fn parse(sql: &str) -> Option<View> {
-    let header: Vec<&str> = sql.lines().map_while(|line| line.strip_prefix("--")).collect();
-    let value = |key: &str| {
-        let line = header.iter().find_map(|line| line.trim_start().strip_prefix(key)?.strip_prefix(':'));
-        line.map(|value| value.trim().to_owned())
-    };
-    let below = header.iter().skip_while(|line| line.trim() != "columns:").skip(1);
-    let columns = below.map(|line| column(line)).collect::<Option<Vec<_>>>()?;
     Some(View {
-        name: value("name")?,
-        description: value("description")?,
-        fhir: value("fhir")?.split(',').map(|label| label.trim().to_owned()).collect(),
-        grain: value("grain")?,
-        columns,
+        name: header::value(sql, "name")?,
+        description: header::value(sql, "description")?,
+        fhir: header::list(sql, "fhir")?,
+        grain: header::value(sql, "grain")?,
+        columns: header::columns(sql).map(column).collect::<Option<_>>()?,
         sql: sql.to_owned(),
     })
 }

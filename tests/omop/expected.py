@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "views"))
 
-from expected import File, as_text, load  # noqa: E402
+from expected import File, as_text, load, write  # noqa: E402
 
 
 def tables() -> dict[str, list[tuple[str, bool]]]:
@@ -107,15 +107,7 @@ def expectations(folder: pathlib.Path) -> dict[pathlib.Path, str]:
 def main(check: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         files = expectations(pathlib.Path(folder))
-    stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
-    for path in stale:
-        if check:
-            print(f"{path.relative_to(ROOT)} is not what tests/omop/expected.py writes", file=sys.stderr)
-        else:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(files[path])
-            print(f"wrote {path.relative_to(ROOT)}")
-    return 1 if check and stale else 0
+    return write(files, "tests/omop/expected.py", check)
 
 
 if __name__ == "__main__":

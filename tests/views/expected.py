@@ -215,18 +215,23 @@ def expectations(folder: pathlib.Path) -> dict[pathlib.Path, str]:
     return files
 
 
-def main(check: bool) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        files = expectations(pathlib.Path(folder))
+def write(files: dict[pathlib.Path, str], script: str, check: bool) -> int:
+    """Writes the files that are not what they should be, or says which."""
     stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
     for path in stale:
         if check:
-            print(f"{path.relative_to(ROOT)} is not what tests/views/expected.py writes", file=sys.stderr)
+            print(f"{path.relative_to(ROOT)} is not what {script} writes", file=sys.stderr)
         else:
             path.parent.mkdir(exist_ok=True)
             path.write_text(files[path])
             print(f"wrote {path.relative_to(ROOT)}")
     return 1 if check and stale else 0
+
+
+def main(check: bool) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        files = expectations(pathlib.Path(folder))
+    return write(files, "tests/views/expected.py", check)
 
 
 if __name__ == "__main__":

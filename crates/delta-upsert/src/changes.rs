@@ -15,7 +15,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use crate::table::{DataFile, Table};
-use crate::vacuum::{list, relative, vector_name};
+use crate::vacuum::{list, names, relative};
 use crate::{Error, Result, RoaringBitmap, Stamp, data_file, vector};
 
 /// What a commit has changed.
@@ -86,13 +86,13 @@ pub async fn check(table: &Table, after: Option<u64>) -> Result<()> {
 
 /// The names of the files that have to be read to know what an action changes.
 fn read_for(table: &Table, action: &Action) -> Result<Vec<String>> {
-    let (path, vector) = match action {
-        Action::Add(add) if add.data_change => (&add.path, add.deletion_vector.as_ref()),
-        Action::Remove(remove) if remove.data_change => (&remove.path, remove.deletion_vector.as_ref()),
-        _ => return Ok(Vec::new()),
-    };
-    let data = Path::from_url_path(path).ok().map(|path| path.to_string());
-    Ok(data.into_iter().chain(vector_name(table, vector)?).collect())
+    match action {
+        Action::Add(add) if add.data_change => names(table, &add.path, add.deletion_vector.as_ref()),
+        Action::Remove(remove) if remove.data_change => {
+            names(table, &remove.path, remove.deletion_vector.as_ref())
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// What the commit has changed that made a version; nothing where it has changed no row.

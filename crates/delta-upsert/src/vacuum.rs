@@ -134,15 +134,21 @@ async fn needed(table: &Table, keep: &Keep, log: &Log) -> Result<BTreeSet<String
 
 /// The names of what a commit has taken out of the table, or told of its change.
 fn taken(table: &Table, action: &Action) -> Result<Vec<String>> {
-    let name = |path: &str| Path::from_url_path(path).ok().map(|path| path.to_string());
-    Ok(match action {
-        Action::Remove(remove) => {
-            let vector = vector_name(table, remove.deletion_vector.as_ref())?;
-            name(&remove.path).into_iter().chain(vector).collect()
-        }
-        Action::Cdc(file) => name(&file.path).into_iter().collect(),
-        _ => Vec::new(),
-    })
+    match action {
+        Action::Remove(remove) => names(table, &remove.path, remove.deletion_vector.as_ref()),
+        Action::Cdc(file) => names(table, &file.path, None),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The names of a file of the log and of its vector's.
+pub(crate) fn names(
+    table: &Table,
+    path: &str,
+    vector: Option<&DeletionVectorDescriptor>,
+) -> Result<Vec<String>> {
+    let file = Path::from_url_path(path).ok().map(|path| path.to_string());
+    Ok(file.into_iter().chain(vector_name(table, vector)?).collect())
 }
 
 fn committed_at(actions: &[Action]) -> Option<DateTime<Utc>> {
@@ -153,10 +159,7 @@ fn committed_at(actions: &[Action]) -> Option<DateTime<Utc>> {
 }
 
 /// The name of a vector's file; `None` for one that is in the log itself.
-pub(crate) fn vector_name(
-    table: &Table,
-    vector: Option<&DeletionVectorDescriptor>,
-) -> Result<Option<String>> {
+fn vector_name(table: &Table, vector: Option<&DeletionVectorDescriptor>) -> Result<Option<String>> {
     let Some(vector) = vector.cloned() else { return Ok(None) };
     let (place, damaged) = (table.place(), |reason: String| Error::Damaged {
         path: table.place().folder.clone(),
