@@ -1,7 +1,7 @@
 -- name: encounter_stays
 -- description: One row per inpatient stay of a patient: encounters of the classes IMP, ACUTE and NONAC that have begun and are not entered in error. How long it lasted, and whether it came within 30 days of the one before.
--- fhir: R4, R4B
--- grain: SELECT count(*) FROM Encounter WHERE subject.__reference_type = 'Patient' AND subject.__reference_id IS NOT NULL AND class.code IN ('IMP', 'ACUTE', 'NONAC') AND period.start IS NOT NULL AND coalesce(status, '') NOT IN ('planned', 'cancelled', 'entered-in-error')
+-- fhir: R4, R4B, R5
+-- grain: SELECT count(*) FROM encounters WHERE patient_id IS NOT NULL AND class_code IN ('IMP', 'ACUTE', 'NONAC') AND start_time IS NOT NULL AND coalesce(status, '') NOT IN ('planned', 'cancelled', 'entered-in-error')
 -- columns:
 --   encounter_id STRING: id of the Encounter
 --   patient_id STRING: id of the Patient

@@ -1,7 +1,7 @@
 -- name: medication_exposures
 -- description: One row per record of a medication that the patient was given, took or was to take: from requests, dispenses, administrations and statements. Records that are no exposure are not there: entered in error, not done, not taken, cancelled, declined, drafts, what was only proposed, and what was forbidden.
--- fhir: R4, R4B
--- grain: SELECT (SELECT count(*) FROM MedicationRequest WHERE subject.__reference_type = 'Patient' AND subject.__reference_id IS NOT NULL AND intent NOT IN ('proposal', 'plan', 'option') AND coalesce(status, '') NOT IN ('cancelled', 'entered-in-error', 'draft') AND coalesce(doNotPerform, false) = false) + (SELECT count(*) FROM MedicationDispense WHERE subject.__reference_type = 'Patient' AND subject.__reference_id IS NOT NULL AND coalesce(status, '') NOT IN ('preparation', 'cancelled', 'entered-in-error', 'declined')) + (SELECT count(*) FROM MedicationAdministration WHERE subject.__reference_type = 'Patient' AND subject.__reference_id IS NOT NULL AND coalesce(status, '') NOT IN ('not-done', 'entered-in-error')) + (SELECT count(*) FROM MedicationStatement WHERE subject.__reference_type = 'Patient' AND subject.__reference_id IS NOT NULL AND coalesce(status, '') NOT IN ('entered-in-error', 'not-taken', 'intended'))
+-- fhir: R4, R4B, R5
+-- grain: SELECT (SELECT count(*) FROM MedicationRequest WHERE subject.__reference_type = 'Patient' AND subject.__reference_id IS NOT NULL AND intent NOT IN ('proposal', 'plan', 'option') AND coalesce(status, '') NOT IN ('cancelled', 'entered-in-error', 'draft') AND coalesce(doNotPerform, false) = false) + (SELECT count(*) FROM MedicationDispense WHERE subject.__reference_type = 'Patient' AND subject.__reference_id IS NOT NULL AND coalesce(status, '') NOT IN ('preparation', 'cancelled', 'entered-in-error', 'declined')) + (SELECT count(*) FROM MedicationAdministration WHERE subject.__reference_type = 'Patient' AND subject.__reference_id IS NOT NULL AND coalesce(status, '') NOT IN ('not-done', 'entered-in-error')) + (SELECT count(*) FROM medication_statements WHERE patient_id IS NOT NULL AND coalesce(status, '') NOT IN ('entered-in-error', 'not-taken', 'intended', 'draft') AND coalesce(adherence_code, '') <> 'not-taking')
 -- columns:
 --   resource_type STRING: MedicationRequest, MedicationDispense, MedicationAdministration or MedicationStatement; who wants one row for each prescription and not also for each dose takes one of them
 --   resource_id STRING: id of that resource; with resource_type the key
@@ -49,4 +49,6 @@ SELECT
   patient_id, encounter_id, medication_id, status, code_system, code, code_display,
   start_time, end_time, CAST(NULL AS DOUBLE), route_code, value_double, value_unit, last_updated
 FROM medication_statements
-WHERE patient_id IS NOT NULL AND coalesce(status, '') NOT IN ('entered-in-error', 'not-taken', 'intended')
+WHERE patient_id IS NOT NULL
+  AND coalesce(status, '') NOT IN ('entered-in-error', 'not-taken', 'intended', 'draft')
+  AND coalesce(adherence_code, '') <> 'not-taking'

@@ -23,6 +23,7 @@
 --   value_unit STRING: its unit's code (UCUM where the server gives it), else its name
 --   reason_code STRING: first coding of the first reason
 --   reason_condition_id STRING: id of the first Condition given as a reason
+--   adherence_code STRING: first coding of how the patient keeps to it, such as taking or not-taking, which R5 says; NULL in R4, where the status says it
 --   last_updated TIMESTAMP: when the server last changed the resource
 SELECT
   id AS medication_statement_id,
@@ -50,6 +51,7 @@ SELECT
   coalesce(dose['code'], dose['unit']) AS value_unit,
   reasonCode[1]['coding'][1]['code'] AS reason_code,
   array_filter(reasonReference, r -> r['__reference_type'] = 'Condition')[1]['__reference_id'] AS reason_condition_id,
+  CAST(NULL AS STRING) AS adherence_code,
   meta.__lastUpdated_start AS last_updated
 FROM (
   SELECT

@@ -50,6 +50,8 @@ enum ViewsCommand {
     Show {
         /// The view's name
         name: String,
+        #[command(flatten)]
+        version: VersionOption,
     },
     /// The rows of a ViewDefinition, over a lake or over NDJSON without one
     #[command(after_help = RUN_EXAMPLES)]
@@ -113,19 +115,23 @@ impl Views {
                 print::data(&serde_json::to_string_pretty(&all)?)?;
             }
             ViewsCommand::List { format: ReportFormat::Table } => {
-                let own = views::all().iter().map(|view| vec![view.name.clone(), view.description.clone()]);
+                let mut own: Vec<_> = views::all()
+                    .iter()
+                    .map(|view| vec![view.name.clone(), view.description.clone()])
+                    .collect();
+                own.dedup();
                 let of_omop = omop::all()
                     .iter()
                     .map(|view| vec![format!("{}.{}", omop::SCHEMA, view.name), view.description.clone()]);
-                let rows: Vec<_> = own.chain(of_omop).collect();
+                let rows: Vec<_> = own.into_iter().chain(of_omop).collect();
                 print::data(&print::table(&["view", "description"], &rows))?;
             }
             ViewsCommand::Run(run) => return run.run().await,
-            ViewsCommand::Show { name } => {
+            ViewsCommand::Show { name, version } => {
                 let in_omop = name.strip_prefix("omop.").and_then(omop::find);
                 let sql = match in_omop {
                     Some(view) => &view.sql,
-                    None => &views::get(&name)?.sql,
+                    None => &views::get(&name, version.fhir_version.unwrap_or(FhirVersion::R4))?.sql,
                 };
                 print::data(sql.trim_end())?;
             }

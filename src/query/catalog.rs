@@ -152,12 +152,7 @@ impl SchemaProvider for LakeSchema {
             }
             None => {}
         }
-        if let Some(view) = views::find(name) {
-            let version = self.lake.definitions().version();
-            if !view.is_of(version) {
-                let text = format!("the view {name} is not for FHIR {version}, which this lake holds");
-                return Err(DataFusionError::Plan(text));
-            }
+        if let Some(view) = views::find(name, self.lake.definitions().version()) {
             return self.view(view).await.map(Some);
         }
         self.stored_or_empty(name).await
@@ -165,7 +160,7 @@ impl SchemaProvider for LakeSchema {
 
     fn table_exist(&self, name: &str) -> bool {
         self.folder.find(name).is_some()
-            || views::find(name).is_some()
+            || views::find(name, self.lake.definitions().version()).is_some()
             || self.lake.definitions().is_resource(name)
             || own_tables().iter().any(|(table, _)| *table == name)
     }

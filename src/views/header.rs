@@ -12,6 +12,13 @@ pub(super) fn list(sql: &str, key: &str) -> Option<Vec<String>> {
     Some(value(sql, key)?.split(',').map(|item| item.trim().to_owned()).collect())
 }
 
+/// What stands below the header.
+pub(super) fn statement(sql: &str) -> &str {
+    let header: usize =
+        sql.split_inclusive('\n').take_while(|line| line.starts_with("--")).map(str::len).sum();
+    &sql[header..]
+}
+
 /// The lines below `columns:`.
 pub(super) fn columns(sql: &str) -> impl Iterator<Item = &str> {
     let lines = sql.lines().map_while(|line| line.strip_prefix("--"));

@@ -2,14 +2,14 @@
 //!
 //! One invariant: a view stands after all views that it selects from, so there is no cycle.
 
-/// The files of `sql/views` with these names.
+/// The files of a folder with these names.
 macro_rules! files {
-    ($($name:literal),* $(,)?) => { &[$(include_str!(concat!("../../sql/views/", $name, ".sql"))),*] };
+    ($folder:literal: $($name:literal),* $(,)?) => { &[$(include_str!(concat!("../../", $folder, "/", $name, ".sql"))),*] };
 }
 
 /// In the order in which `views list` shows them: the patient, what is known of the patient, what was done and paid, who
 /// did it and where.
-pub(super) const FILES: &[&str] = files![
+pub(super) const FILES: &[&str] = files!["sql/views":
     "patients",
     "conditional_references",
     "encounters",
@@ -42,4 +42,23 @@ pub(super) const FILES: &[&str] = files![
     "organizations",
     "locations",
     "cohort_members",
+];
+
+/// What FHIR R5 has otherwise: of views among those above, the same columns from other elements.
+pub(super) const R5_FILES: &[&str] = files!["sql/views/r5":
+    "encounters",
+    "procedures",
+    "immunizations",
+    "allergies",
+    "medication_requests",
+    "medication_dispenses",
+    "medication_administrations",
+    "medication_statements",
+    "documents",
+    "care_plans",
+    "devices",
+    "coverages",
+    "providers",
+    "organizations",
+    "locations",
 ];

@@ -47,16 +47,31 @@ pub struct Column {
     pub meaning: String,
 }
 
-/// All views.
+/// All views. Where FHIR versions have what a view selects in different elements, it is there in several forms: of one
+/// name, with the same columns, each of other versions.
 pub fn all() -> &'static [View] {
-    static VIEWS: LazyLock<Vec<View>> =
-        LazyLock::new(|| library::FILES.iter().filter_map(|file| parse(file)).collect());
+    static VIEWS: LazyLock<Vec<View>> = LazyLock::new(|| {
+        let mut views: Vec<View> = library::FILES.iter().filter_map(|file| parse(file)).collect();
+        let forms: Vec<View> = library::R5_FILES.iter().filter_map(|file| parse_form(file, &views)).collect();
+        for form in forms {
+            let place = views.iter().position(|view| view.name == form.name).unwrap_or(views.len());
+            views.insert(place + 1, form);
+        }
+        views
+    });
     &VIEWS
 }
 
-/// A view by its name.
-pub fn find(name: &str) -> Option<&'static View> {
-    all().iter().find(|view| view.name == name)
+/// The names of all views.
+pub fn names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = all().iter().map(|view| view.name.as_str()).collect();
+    names.dedup();
+    names
+}
+
+/// A view by its name, in its form for a FHIR version.
+pub fn find(name: &str, version: FhirVersion) -> Option<&'static View> {
+    all().iter().find(|view| view.name == name && view.is_of(version))
 }
 
 impl View {
@@ -66,11 +81,23 @@ impl View {
     }
 }
 
-/// A view by its name, or an error that lists what there is.
-pub fn get(name: &str) -> Result<&'static View> {
-    find(name).ok_or_else(|| {
-        let names: Vec<&str> = all().iter().map(|view| view.name.as_str()).collect();
-        Error::Refused(format!("there is no view {name}; there are {}", names.join(", ")))
+/// A view by its name, in its form for a FHIR version.
+///
+/// # Errors
+/// [`Error::Refused`] with the views that there are, or with the versions that this one is for.
+pub fn get(name: &str, version: FhirVersion) -> Result<&'static View> {
+    find(name, version).ok_or_else(|| {
+        let versions: Vec<&str> = all()
+            .iter()
+            .filter(|view| view.name == name)
+            .flat_map(|view| &view.fhir)
+            .map(String::as_str)
+            .collect();
+        Error::Refused(if versions.is_empty() {
+            format!("there is no view {name}; there are {}", names().join(", "))
+        } else {
+            format!("the view {name} is not for FHIR {version}, but for {}", versions.join(", "))
+        })
     })
 }
 
@@ -86,6 +113,23 @@ fn parse(sql: &str) -> Option<View> {
     })
 }
 
+/// Reads the file of a view's form: what it does not say is as in the view itself.
+fn parse_form(sql: &str, views: &[View]) -> Option<View> {
+    let name = header::value(sql, "name")?;
+    let view = views.iter().find(|view| view.name == name)?;
+    let fhir = header::list(sql, "fhir")?;
+    let grain = header::value(sql, "grain")?;
+    let columns: Vec<&str> = header::columns(&view.sql).collect();
+    let whole = format!(
+        "-- name: {name}\n-- description: {}\n-- fhir: {}\n-- grain: {grain}\n-- columns:\n--{}\n{}",
+        view.description,
+        fhir.join(", "),
+        columns.join("\n--"),
+        header::statement(sql)
+    );
+    Some(View { fhir, grain, sql: whole, ..view.clone() })
+}
+
 /// `patient_id STRING: id of the Patient`.
 fn column(line: &str) -> Option<Column> {
     let (declared, meaning) = line.trim().split_once(": ")?;
@@ -99,15 +143,16 @@ mod tests {
 
     #[test]
     fn every_file_of_the_folder_is_a_view_with_a_header_that_can_be_read() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/views");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-            .collect();
-        files.sort();
+        let files = |folder: &str| -> Vec<String> {
+            let listed = std::fs::read_dir(format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            let paths = listed.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+            paths.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        let mut found = [files("sql/views"), files("sql/views/r5")].concat();
+        found.sort();
         let mut names: Vec<String> = all().iter().map(|view| view.name.clone()).collect();
         names.sort();
-        assert_eq!(files, names);
+        assert_eq!(found, names);
         for view in all() {
             assert!(!view.columns.is_empty(), "{}", view.name);
             assert!(view.grain.starts_with("SELECT "), "{}", view.name);
@@ -125,6 +170,25 @@ mod tests {
                 assert!(found.is_none_or(|before| before < place), "{} selects from {source}", view.name);
             }
         }
+    }
+
+    #[test]
+    fn a_view_has_one_form_for_each_fhir_version() {
+        for name in names() {
+            for version in FhirVersion::ALL {
+                let forms = all().iter().filter(|view| view.name == name && view.is_of(*version)).count();
+                assert_eq!(forms, 1, "{name} in {version}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_has_the_columns_and_the_words_of_its_view() {
+        let (of_r4, of_r5) = (get("encounters", FhirVersion::R4), get("encounters", FhirVersion::R5));
+        let (of_r4, of_r5) = (of_r4.unwrap(), of_r5.unwrap());
+        assert_eq!(of_r5.columns, of_r4.columns);
+        assert_eq!(parse(&of_r5.sql).as_ref(), Some(of_r5));
+        assert!(of_r5.sql.contains("actualPeriod") && !of_r4.sql.contains("actualPeriod"));
     }
 
     #[test]

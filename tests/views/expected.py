@@ -1,4 +1,4 @@
-"""Writes the expectations of tests/views: *.slt, edge/*.slt, and tests/data/demo-answers.json.
+"""Writes the expectations of tests/views: *.slt, edge/*.slt, edge-r5/*.slt, and tests/data/demo-answers.json.
 
 The answers come by other means than the program's: DuckDB reads the raw NDJSON as JSON values, reference/<view>.sql says by
 JSON paths what the view must hold, and DuckDB runs the queries over that. Nothing here knows of Delta tables, typed
@@ -9,7 +9,8 @@ columns or our views' SQL; only the column names and the grain are read from the
     python tests/views/expected.py --check   # fails where a file is not what it would write
 
 A view's .slt asks, in this order: is its grain what its header says, is its key one, what is in every column (a digest),
-and what queries/<view>.sql asks. Those of edge/ print every row, over the few resources of tests/data/edge.
+and what queries/<view>.sql asks. Those of edge/ print every row, over the few resources of tests/data/edge; those of edge-r5/ over
+tests/data/edge-r5, which is FHIR R5: by reference/r5/<view>.sql where there is one.
 """
 
 import json
@@ -63,7 +64,13 @@ KEYS = {
 }
 
 
-def load(*exports: pathlib.Path) -> duckdb.DuckDBPyConnection:
+def form_of(name: str, folder: pathlib.Path, version: str) -> pathlib.Path:
+    """The file of a view: its form for the FHIR version, else that of all versions."""
+    form = folder / version.lower() / f"{name}.sql"
+    return form if form.is_file() else folder / f"{name}.sql"
+
+
+def load(*exports: pathlib.Path, version: str = "R4") -> duckdb.DuckDBPyConnection:
     """The exports, merged in their order, as a table `resource` (type, id, body) and the reference's views over it."""
     db = duckdb.connect()
     db.sql("SET TimeZone = 'UTC'")
@@ -80,8 +87,11 @@ def load(*exports: pathlib.Path) -> duckdb.DuckDBPyConnection:
                 "DELETE FROM resource WHERE type || '/' || id IN (SELECT unnest(json->>'$.entry[*].request.url') "
                 f"FROM read_ndjson_objects('{export}/deleted/*.ndjson'))"
             )
-    for name in ["macros", *KEYS]:
-        db.execute((HERE / "reference" / f"{name}.sql").read_text())
+    db.execute((HERE / "reference" / "macros.sql").read_text())
+    if version == "R5":
+        db.execute((HERE / "reference" / "r5" / "macros.sql").read_text())
+    for name in KEYS:
+        db.execute(form_of(name, HERE / "reference", version).read_text())
     return db
 
 
@@ -94,10 +104,11 @@ def cell(value) -> str:
     return str(value) or "(empty)"
 
 
-def header(view: str) -> tuple[str, list[tuple[str, str]]]:
+def header(view: str, version: str = "R4") -> tuple[str, list[tuple[str, str]]]:
     """The grain and the columns (name, type) of a view's header."""
     text = (ROOT / "sql" / "views" / f"{view}.sql").read_text()
-    grain = re.search(r"^-- grain: (.+)$", text, re.MULTILINE)
+    form = form_of(view, ROOT / "sql" / "views", version).read_text()
+    grain = re.search(r"^-- grain: (.+)$", form, re.MULTILINE)
     if grain is None:
         raise SystemExit(f"sql/views/{view}.sql has no grain")
     return grain[1], re.findall(r"^--   (\w+) ([A-Z]+):", text, re.MULTILINE)
@@ -161,10 +172,10 @@ def view_file(db: duckdb.DuckDBPyConnection, view: str, key: str | None) -> str:
     return file.text()
 
 
-def edge_file(db: duckdb.DuckDBPyConnection, view: str, key: str) -> str:
+def edge_file(db: duckdb.DuckDBPyConnection, folder: str, view: str, key: str, version: str = "R4") -> str:
     """The expectations of a view over the edge cases: every row of it."""
-    grain, columns = header(view)
-    file = File(db, "tests/data/edge")
+    grain, columns = header(view, version)
+    file = File(db, f"tests/data/{folder}")
     file.grain(view, grain)
     # A few columns at a time, so that a difference can be seen.
     for start in range(0, len(columns), 6):
@@ -207,10 +218,13 @@ def expectations(folder: pathlib.Path) -> dict[pathlib.Path, str]:
         with tarfile.open(ROOT / "sample" / f"{archive}.tar.gz") as tar:
             tar.extractall(folder, filter="data")
     v1, v2 = folder / "small-v1", folder / "small-v2"
-    both, edge = load(v1, v2), load(DATA / "edge")
+    both, edge, edge_r5 = load(v1, v2), load(DATA / "edge"), load(DATA / "edge-r5", version="R5")
     agree(both, json.loads((v2 / "expected.json").read_text()))
     files = {HERE / f"{view}.slt": view_file(both, view, key) for view, key in KEYS.items()}
-    files |= {HERE / "edge" / f"{view}.slt": edge_file(edge, view, key) for view, key in KEYS.items() if key}
+    for view, key in KEYS.items():
+        if key:
+            files[HERE / "edge" / f"{view}.slt"] = edge_file(edge, "edge", view, key)
+            files[HERE / "edge-r5" / f"{view}.slt"] = edge_file(edge_r5, "edge-r5", view, key, "R5")
     files[DATA / "demo-answers.json"] = demo_answers(load(v1))
     return files
 

@@ -18,6 +18,7 @@ SELECT
   unit(body->'$.dosage[0].doseAndRate[0].doseQuantity') AS value_unit,
   body->>'$.reasonCode[0].coding[0].code' AS reason_code,
   first_id(body->'reasonReference', 'Condition') AS reason_condition_id,
+  CAST(NULL AS VARCHAR) AS adherence_code,
   first_moment(body->>'$.meta.lastUpdated') AS last_updated
 FROM resource
 JOIN medication_named USING (type, id)
