@@ -6,9 +6,9 @@
 --   encounter_id STRING: id of the Encounter
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved
 --   part_of_encounter_id STRING: id of the Encounter of which this one is a part
---   status STRING: planned, arrived, triaged, in-progress, onleave, finished, cancelled, entered-in-error, unknown
+--   status STRING: planned, arrived, triaged, in-progress, onleave, finished, cancelled, entered-in-error, unknown; in R5 planned, in-progress, on-hold, discharged, completed, cancelled, discontinued, entered-in-error, unknown
 --   is_entered_in_error BOOLEAN: whether it was recorded by mistake
---   class_code STRING: class, such as AMB, EMER, IMP
+--   class_code STRING: class, such as AMB, EMER, IMP; of several, which R5 allows, the first that is coded
 --   code_system STRING: system of the coding chosen from the first type: SNOMED CT, else CPT, else the first
 --   code STRING: code of that coding
 --   code_display STRING: display of that coding, else the text of the type

@@ -8,7 +8,7 @@
 --   encounter_id STRING: id of the Encounter in which it was said
 --   medication_id STRING: id of the Medication, where the statement refers to one
 --   medication_request_id STRING: id of the first MedicationRequest that it is based on
---   status STRING: active, completed, entered-in-error, intended, stopped, on-hold, unknown, not-taken
+--   status STRING: active, completed, entered-in-error, intended, stopped, on-hold, unknown, not-taken; in R5 recorded, entered-in-error, draft
 --   is_entered_in_error BOOLEAN: whether it was recorded by mistake
 --   category_code STRING: first coding of the category, such as inpatient or patientspecified
 --   code_system STRING: system of the coding chosen from the medication, as in medication_requests

@@ -28,7 +28,7 @@ SELECT
   partOf.__reference_id AS part_of_encounter_id,
   status,
   coalesce(status = 'entered-in-error', false) AS is_entered_in_error,
-  class[1]['coding'][1]['code'] AS class_code,
+  flatten(array_transform(class, c -> c['coding']))[1]['code'] AS class_code,
   coding['system'] AS code_system,
   coding['code'] AS code,
   coalesce(coding['display'], type[1]['text']) AS code_display,

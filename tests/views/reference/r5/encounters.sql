@@ -22,7 +22,7 @@ SELECT
   id_of(body->>'$.partOf.reference', 'Encounter') AS part_of_encounter_id,
   body->>'status' AS status,
   is_mistake(body->>'status') AS is_entered_in_error,
-  body->>'$.class[0].coding[0].code' AS class_code,
+  (body->>'$.class[*].coding[*].code')[1] AS class_code,
   coding->>'system' AS code_system,
   coding->>'code' AS code,
   shown(coding, body->'$.type[0]') AS code_display,
