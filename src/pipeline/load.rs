@@ -104,21 +104,16 @@ async fn load_input(
     record(lake, run, input, staged, clean, &expired, &mut versions).await?;
 
     let row = ExportRow {
-        export_id: run.plan.export_id.clone(),
-        pipeline: run.plan.pipeline.clone(),
-        seq: run.plan.seq,
-        level: run.plan.scope.level.clone(),
         group_id: run.plan.scope.group_id.clone(),
         status: if clean { FINISHED } else { FINISHED_WITH_ISSUES }.to_owned(),
         request: input.request.clone(),
         since: input.since.clone(),
         transaction_time: input.transaction_time.clone(),
-        started_at: run.plan.started_at,
-        finished_at: Utc::now(),
         watermarks: if verdict.complete { input.watermarks.clone() } else { BTreeMap::new() },
         table_versions: versions.0,
         counts: verdict.counts,
         outcomes: outcomes.counts(),
+        ..run.row(&run.plan.scope.level)
     };
     exports::finish(&lake.root, &context.run, &row).await?;
     lake.root.remove_unfinished(&layout::folder(&run.plan.export_id)).await?;

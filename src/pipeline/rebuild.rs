@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use delta_upsert::RoaringBitmap;
 use delta_upsert::upsert::Change;
 use fhir_arrow::parse_instant;
@@ -24,7 +24,7 @@ use super::stage::{StagedRun, stage};
 use crate::config::TableConfig;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::lake::exports::{self, ExportRow, Exports, FINISHED, TypeCounts};
+use crate::lake::exports::{self, ExportRow, Exports, TypeCounts};
 use crate::lake::own;
 use crate::lake::quarantine::QuarantinedLine;
 use crate::lake::resource::{Origin, resource_type, table_name};
@@ -219,21 +219,10 @@ async fn finish(
     context.lake.rewrite_identity().await?;
     let now = run.plan.started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let row = ExportRow {
-        export_id: run.plan.export_id.clone(),
-        pipeline: REBUILD.to_owned(),
-        seq: run.plan.seq,
-        level: REBUILD.to_owned(),
-        group_id: None,
-        status: FINISHED.to_owned(),
-        request: None,
-        since: None,
         transaction_time: exports.last().map_or(now, |last| last.transaction_time.clone()),
-        started_at: run.plan.started_at,
-        finished_at: Utc::now(),
-        watermarks: BTreeMap::new(),
         table_versions: versions,
         counts: counts(&names, &staged.tally.lines),
-        outcomes: Vec::new(),
+        ..run.row(REBUILD)
     };
     exports::finish(&context.lake.root, &context.run, &row).await?;
     Ok(Report::of_tables(row, run.resumed, Vec::new()))

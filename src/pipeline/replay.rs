@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use delta_upsert::KeySet;
 use delta_upsert::data_file::Parts;
 use delta_upsert::upsert::Changed;
@@ -275,20 +275,10 @@ fn row(
     }
     let now = run.plan.started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     ExportRow {
-        export_id: run.plan.export_id.clone(),
-        pipeline: REPLAY.to_owned(),
-        seq: run.plan.seq,
-        level: REPLAY.to_owned(),
-        group_id: None,
         status: if staged.tally.all_refused() == 0 { FINISHED } else { FINISHED_WITH_ISSUES }.to_owned(),
-        request: None,
-        since: None,
         transaction_time: exports.last().map_or(now, |last| last.transaction_time.clone()),
-        started_at: run.plan.started_at,
-        finished_at: Utc::now(),
-        watermarks: BTreeMap::new(),
         table_versions: versions.0,
         counts: counts.into_values().collect(),
-        outcomes: Vec::new(),
+        ..run.row(REPLAY)
     }
 }

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::plan::{Job, Plan};
 use super::scope::Scope;
 use crate::error::{Error, Result};
-use crate::lake::exports::{self, Exports};
+use crate::lake::exports::{self, ExportRow, Exports, FINISHED};
 use crate::storage::{Created, Lock, Root};
 
 /// Takes a pipeline for this process: two runs of one pipeline at once would take each other for interrupted ones.
@@ -53,6 +53,20 @@ impl Run {
     pub async fn open(root: &Root, pipeline: &str, seq: i64) -> Result<Option<Self>> {
         let plan = read(root, &format!("{}/plan.json", folder(pipeline, seq))).await?;
         Ok(plan.map(|plan| Self { root: root.clone(), plan, resumed: true }))
+    }
+
+    /// The row of `_exports` that ends it now: what it says of every run, as one without input that went well.
+    pub fn row(&self, level: &str) -> ExportRow {
+        ExportRow {
+            export_id: self.plan.export_id.clone(),
+            pipeline: self.plan.pipeline.clone(),
+            seq: self.plan.seq,
+            level: level.to_owned(),
+            status: FINISHED.to_owned(),
+            started_at: self.plan.started_at,
+            finished_at: Utc::now(),
+            ..ExportRow::default()
+        }
     }
 
     /// Begins the next run of a pipeline.

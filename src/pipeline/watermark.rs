@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Utc;
 use fhir_arrow::parse_instant;
 
 use super::plan::ALL_TYPES;
@@ -11,7 +10,7 @@ use super::scope::Scope;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::audit::{self, AuditRow};
-use crate::lake::exports::{self, ExportRow, Exports, FINISHED, WATERMARK};
+use crate::lake::exports::{self, ExportRow, Exports, WATERMARK};
 use crate::lake::own::OwnRow;
 
 /// A watermark.
@@ -88,21 +87,10 @@ pub async fn set(location: &str, change: &Move) -> Result<Vec<Watermark>> {
     let versions =
         version.map(|version| (AuditRow::TABLE.to_owned(), i64::try_from(version).unwrap_or(i64::MAX)));
     let row = ExportRow {
-        export_id: run.plan.export_id.clone(),
-        pipeline: change.pipeline.clone(),
-        seq: run.plan.seq,
-        level: WATERMARK.to_owned(),
-        group_id: None,
-        status: FINISHED.to_owned(),
-        request: None,
-        since: None,
         transaction_time: change.at.clone(),
-        started_at: run.plan.started_at,
-        finished_at: Utc::now(),
         watermarks: after,
         table_versions: versions.into_iter().collect(),
-        counts: Vec::new(),
-        outcomes: Vec::new(),
+        ..run.row(WATERMARK)
     };
     exports::finish(&lake.root, &run.stamp(), &row).await?;
     Ok(list(&lake).await?.into_iter().filter(|mark| mark.pipeline == change.pipeline).collect())

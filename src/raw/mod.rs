@@ -7,12 +7,15 @@ pub mod encoding;
 pub mod kept;
 pub mod layout;
 pub mod local;
+pub mod passing;
 pub mod reader;
+mod replay;
 pub mod source;
 pub mod writer;
 
 pub use encoding::Encoding;
 pub use kept::{Kept, KeptRecord};
+pub use passing::{Checkpoint, Passing, RawFacts};
 pub use reader::{Block, Blocks, Line};
 pub use source::RawSource;
-pub use writer::{Checkpoint, Passing, RawFacts, RawFile};
+pub use writer::RawFile;

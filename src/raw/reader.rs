@@ -8,8 +8,8 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr_iter, memrchr};
 
+use super::passing::Checkpoint;
 use super::source::RawSource;
-use super::writer::Checkpoint;
 use crate::error::Result;
 
 /// Bytes that are read at a time, where the caller has no reason for another number.

@@ -5,22 +5,19 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes, BytesMut};
-use fhir_bulk_client::{FileFacts, PartRecord, Tally};
+use bytes::Bytes;
+use fhir_bulk_client::{FileFacts, PartRecord};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
-use memchr::{memchr, memchr_iter, memrchr};
-use serde::{Deserialize, Serialize};
 use zeekstd::SeekTable;
 
-use super::encoding::{self, Encoding, FRAME};
+use super::encoding::{self, Encoding};
 use super::kept::{Kept, KeptRecord};
-use crate::error::{Error, Result};
+use super::passing::{Passing, RawFacts};
+use super::replay::{Passed, log_frame, other_bytes};
+use crate::error::Result;
 use crate::storage::{Root, Upload};
-
-/// The bytes between two checkpoints, about.
-const BETWEEN_CHECKPOINTS: u64 = 16 << 20;
 
 /// Frames that are compressed while others are written.
 const COMPRESSED_AHEAD: usize = 3;
@@ -30,81 +27,6 @@ const BETWEEN_SAVES: u64 = 32 << 20;
 
 /// The longest that they wait to be.
 const LONGEST_UNSAVED: Duration = Duration::from_secs(5);
-
-/// A place in a file from which it can be read: the beginning of a line, and of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// Bytes before it, uncompressed.
-    pub offset: u64,
-    /// The number of the line that begins there, from 1.
-    pub line: u64,
-}
-
-impl Checkpoint {
-    /// The beginning of a file.
-    pub const START: Self = Self { offset: 0, line: 1 };
-}
-
-/// What is known of a file that passed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawFacts {
-    /// Its length, lines and hash.
-    pub file: FileFacts,
-    /// Places in it from which it can be read, besides its beginning.
-    pub checkpoints: Vec<Checkpoint>,
-}
-
-/// Counts and hashes bytes as they pass, and cuts them into segments of whole lines.
-#[derive(Default)]
-pub struct Passing {
-    /// Of the segments that were taken.
-    tally: Tally,
-    waiting: BytesMut,
-    /// Where the segment that is waiting begins.
-    offset: u64,
-    lines_before: u64,
-    checkpoints: Vec<Checkpoint>,
-    last_checkpoint: u64,
-}
-
-impl Passing {
-    /// Takes bytes.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.waiting.extend_from_slice(bytes);
-    }
-
-    /// The next segment, about [`FRAME`] bytes, once its last line has ended.
-    pub fn segment(&mut self) -> Option<Bytes> {
-        if self.waiting.len() < FRAME {
-            return None;
-        }
-        let within = memrchr(b'\n', &self.waiting[..FRAME]);
-        let end = within.or_else(|| memchr(b'\n', &self.waiting[FRAME..]).map(|at| FRAME + at))?;
-        Some(self.take(end + 1))
-    }
-
-    /// What is left, when no more bytes come.
-    pub fn last_segment(&mut self) -> Option<Bytes> {
-        (!self.waiting.is_empty()).then(|| self.take(self.waiting.len()))
-    }
-
-    fn take(&mut self, length: usize) -> Bytes {
-        if self.offset - self.last_checkpoint >= BETWEEN_CHECKPOINTS {
-            self.last_checkpoint = self.offset;
-            self.checkpoints.push(Checkpoint { offset: self.offset, line: self.lines_before + 1 });
-        }
-        let segment = self.waiting.split_to(length).freeze();
-        self.tally.update(&segment);
-        self.offset += length as u64;
-        self.lines_before += memchr_iter(b'\n', &segment).count() as u64;
-        segment
-    }
-
-    /// What is known of all of them, once [`Passing::last_segment`] has given the rest.
-    pub fn finish(self) -> RawFacts {
-        RawFacts { file: self.tally.finish(), checkpoints: self.checkpoints }
-    }
-}
 
 /// A frame, and how many bytes it was before compression.
 type Frame = Result<(Vec<u8>, usize)>;
@@ -170,10 +92,10 @@ impl RawFile {
         mut each: impl FnMut(&[u8]) + Send,
     ) -> Result<Option<Self>> {
         let path = kept.path().to_owned();
-        let mut passed = Passed { encoding: Encoding::of(&path), ..Passed::default() };
+        let mut passed = Passed::of(&path);
         let replayed = passed.replay(&mut kept, record.part.byte_count, &mut each).await;
-        let sound = passed.passing.offset == record.part.byte_count
-            && passed.passing.tally.sha256() == record.part.sha256;
+        let sound = passed.passing.offset() == record.part.byte_count
+            && passed.passing.sha256() == record.part.sha256;
         if let Err(error) = replayed.and_then(|()| if sound { Ok(()) } else { Err(other_bytes(&path)) }) {
             tracing::warn!(%error, "what was kept of a file is damaged: it is received again");
             return Ok(None);
@@ -198,7 +120,7 @@ impl RawFile {
 
     /// Whether so much has come, or so long ago, that it should be saved.
     pub fn is_to_be_saved(&self) -> bool {
-        let unsaved = self.passing.offset - self.saved.0;
+        let unsaved = self.passing.offset() - self.saved.0;
         unsaved >= BETWEEN_SAVES || (unsaved > 0 && self.saved.1.elapsed() >= LONGEST_UNSAVED)
     }
 
@@ -208,11 +130,11 @@ impl RawFile {
         while !self.frames.is_empty() {
             self.write_frame().await?;
         }
-        let byte_count = self.passing.offset;
+        let byte_count = self.passing.offset();
         let Sink::Kept { kept, file } = &mut self.sink else { return Ok(()) };
         if byte_count > self.saved.0 {
             // The download has given more: the segment that is waiting.
-            let part = PartRecord { byte_count, sha256: self.passing.tally.sha256(), ..download };
+            let part = PartRecord { byte_count, sha256: self.passing.sha256(), ..download };
             kept.save(file, part).await?;
         }
         self.saved = (byte_count, Instant::now());
@@ -274,68 +196,6 @@ impl RawFile {
     }
 }
 
-fn log_frame(table: &mut SeekTable, path: &str, compressed: usize, length: usize) -> Result<()> {
-    let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-    table.log_frame(size(compressed), size(length)).map_err(|e| Error::Damaged {
-        path: path.to_owned(),
-        reason: format!("it has more frames than a file can have: {e}"),
-    })
-}
-
-fn other_bytes(path: &str) -> Error {
-    Error::Damaged { path: format!("{path}.part"), reason: "it is not what its record says".to_owned() }
-}
-
-/// What has passed already of a file that is gone on with.
-#[derive(Default)]
-struct Passed {
-    encoding: Encoding,
-    passing: Passing,
-    table: SeekTable,
-}
-
-impl Passed {
-    /// Reads what is kept, whose lines are at most `limit` bytes.
-    async fn replay(
-        &mut self,
-        kept: &mut Kept,
-        limit: u64,
-        each: &mut (impl FnMut(&[u8]) + Send),
-    ) -> Result<()> {
-        let mut waiting = BytesMut::new();
-        while let Some(bytes) = kept.read().await? {
-            if self.encoding == Encoding::Plain {
-                self.pass(&bytes, each);
-                continue;
-            }
-            waiting.extend_from_slice(&bytes);
-            let (path, compressed) = (kept.path().to_owned(), waiting.split().freeze());
-            let (frames, rest) = crate::busy(move || {
-                let frames = encoding::whole_frames(&path, &compressed, limit)?;
-                let whole: usize = frames.iter().map(|(size, _)| size).sum();
-                let mut rest = compressed;
-                rest.advance(whole);
-                Ok((frames, rest))
-            })
-            .await?;
-            waiting.extend_from_slice(&rest);
-            for (size, lines) in frames {
-                log_frame(&mut self.table, kept.path(), size, lines.len())?;
-                self.pass(&lines, each);
-            }
-        }
-        // What was kept are whole segments: the last one too, though its successor has not come.
-        self.passing.last_segment();
-        if waiting.is_empty() { Ok(()) } else { Err(other_bytes(kept.path())) }
-    }
-
-    fn pass(&mut self, bytes: &[u8], each: &mut impl FnMut(&[u8])) {
-        self.passing.push(bytes);
-        while self.passing.segment().is_some() {}
-        each(bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,7 +244,7 @@ mod tests {
                     file.unwrap()
                 }
             };
-            let known = usize::try_from(file.passing.offset).unwrap();
+            let known = usize::try_from(file.passing.offset()).unwrap();
             assert!(cut - known <= 4 << 20, "only the segment that was waiting is lost");
             file.write(&bytes[known..]).await.unwrap();
             let facts = file.finish_if(|_| true).await.unwrap();

@@ -94,10 +94,10 @@ impl Log {
         Self(objects.iter().filter_map(entry).collect())
     }
 
-    /// Whether the store took an entry, and all before it, before an instant. Clocks of those who commit may differ, and
-    /// one that is late would hide what was committed before it.
-    fn is_before(&self, version: u64, instant: DateTime<Utc>) -> bool {
-        self.0.range(..=version).all(|(_, at)| *at < instant)
+    /// The last version that the store took, like all before it, before an instant. Clocks of those who commit may differ,
+    /// and one that is late would hide what was committed before it.
+    fn last_before(&self, instant: DateTime<Utc>) -> Option<u64> {
+        self.0.iter().take_while(|(_, at)| **at < instant).last().map(|(version, _)| *version)
     }
 
     /// The version from which on no entry is missing.
@@ -114,13 +114,14 @@ async fn needed(table: &Table, keep: &Keep, log: &Log) -> Result<BTreeSet<String
         names.extend(vector_name(table, file.add().and_then(|add| add.deletion_vector.as_ref()))?);
     }
     let first = log.first(table.version());
+    let last_before = log.last_before(keep.since);
     for version in (0..=table.version()).rev() {
         if version < first {
             return Err(Error::LogTooShort { table: table.name().to_owned(), first });
         }
         let actions = actions(table, version).await?;
         let is_before = committed_at(&actions).is_none_or(|at| at < keep.since)
-            && log.is_before(version, keep.since)
+            && last_before.is_some_and(|last| version <= last)
             && keep.version.is_none_or(|kept| version <= kept);
         if is_before {
             break;
