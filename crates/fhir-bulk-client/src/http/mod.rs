@@ -18,5 +18,7 @@ pub(crate) use failure::{Failure, Retry, root_cause};
 #[cfg(fuzzing)]
 pub(crate) use gunzip::Gunzip;
 pub use redact::redact;
+#[cfg(fuzzing)]
+pub(crate) use redirect::redirected;
 pub(crate) use retry::{Pauses, date, retry_after, time_until};
 pub(crate) use transport::Transport;
