@@ -85,6 +85,8 @@ impl Quirk {
             ],
             Quirk::Hapi => &[
                 Fault::FirstTypeOnly,
+                Fault::IgnoreElements,
+                Fault::IgnoreOptional,
                 Fault::IgnorePatientInGroup,
                 Fault::RefuseBinaryType,
                 Fault::IncludeReferenced,

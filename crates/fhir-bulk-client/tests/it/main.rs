@@ -16,6 +16,7 @@ mod quirks;
 mod readme;
 mod real;
 mod resume;
+mod running;
 mod server;
 mod servers;
 mod status;

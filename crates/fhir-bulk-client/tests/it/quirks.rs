@@ -109,8 +109,10 @@ async fn ignored_parameters_are_warned_of() {
     assert!(warnings(patient, Quirks::NONE).await.is_empty());
     let associated =
         ExportRequest { include_associated_data: vec!["LatestProvenanceResources".into()], ..of_group() };
-    let told = warnings(associated.clone(), Quirks::HELIOS).await;
-    assert_eq!(told, ["this server is known to ignore includeAssociatedData"]);
+    for quirks in [Quirks::HAPI, Quirks::HELIOS] {
+        let told = warnings(associated.clone(), quirks).await;
+        assert_eq!(told, ["this server is known to ignore includeAssociatedData"]);
+    }
     assert!(warnings(associated, Quirks::NONE).await.is_empty());
 }
 
