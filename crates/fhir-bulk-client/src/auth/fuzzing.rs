@@ -1,4 +1,4 @@
-//! Ways into what authorization servers and key files say, for `fuzz/` alone. A broken promise is a panic here.
+//! Ways into what authorization servers and key files say, for `fuzz/`. A broken promise is a panic here.
 #![allow(clippy::panic, clippy::expect_used, reason = "a fuzz target fails by a panic")]
 
 use url::Url;

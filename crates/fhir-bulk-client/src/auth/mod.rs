@@ -13,7 +13,7 @@ mod bearer;
 mod client_secret;
 mod credentials;
 mod discovery;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod grant;
 mod key;

@@ -1,4 +1,4 @@
-//! Ways into the records of a folder, which are read from a disk, for `fuzz/` alone. A broken promise is a panic here.
+//! Ways into the records of a folder, which are read from a disk, for `fuzz/`. A broken promise is a panic here.
 #![allow(clippy::panic, clippy::expect_used, reason = "a fuzz target fails by a panic")]
 
 use std::fs;

@@ -10,7 +10,7 @@ mod download;
 mod durable;
 mod expiry;
 mod folder;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod inspect;
 mod kickoff;
