@@ -44,7 +44,7 @@ class Scenarios:
     def client_alone(self, name: str, base: str, count: int) -> None:
         """The client's own tests against a running server, in a file of its name."""
         command = ["cargo", "test", "--workspace", "--locked", "--test", "it", "--", "--ignored", f"{name}::"]
-        environment = {**os.environ, f"{name.upper()}_BASE": base}
+        environment = {**os.environ, "RUST_BACKTRACE": "0", f"{name.upper()}_BASE": base}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         lines = done.stdout.splitlines()
         passed = [line for line in lines if line.startswith(f"test {name}::") and line.endswith("ok")]

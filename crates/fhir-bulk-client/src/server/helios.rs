@@ -3,8 +3,8 @@
 use super::Quirks;
 
 impl Quirks {
-    /// Refuses `_typeFilter` joined by a comma, and of several for one type applies the first alone, silently; ignores
-    /// what it does not have, and `patient` of Groups; never reports deletions. It refuses a further export with 400,
+    /// Refuses `_typeFilter` joined by a comma or misreads it, and of several for one type applies the first alone,
+    /// silently; ignores what it does not have, and `patient` of Groups; never reports deletions. It refuses a further export with 400,
     /// and answers a running job's status with a Parameters resource: the client bears both without a flag.
     pub const HELIOS: Self = Self {
         type_filters_are_repeated: true,

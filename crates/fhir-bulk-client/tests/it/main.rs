@@ -8,6 +8,7 @@ mod dialects;
 mod download;
 mod faults;
 mod hapi;
+mod helios;
 mod kickoff;
 mod log;
 mod manifests;
