@@ -151,7 +151,7 @@ struct Operation {
     definition: Option<String>,
 }
 
-fn parse(body: &[u8]) -> Result<Capability, Error> {
+pub(crate) fn parse(body: &[u8]) -> Result<Capability, Error> {
     let no_statement = |why: &str| {
         Error::new(ErrorKind::Protocol, format!("the server's metadata are no CapabilityStatement: {why}"))
             .with_hint("is this the FHIR base, for example one that ends with /fhir?")

@@ -75,7 +75,7 @@ mod client;
 mod dialect;
 mod error;
 mod export;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod group;
 mod http;

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 
-import Provider from 'oidc-provider';
+import { authorizationServer, listen } from './provider.mjs';
 
 const SCOPES = ['system/*.rs', 'system/*.read'];
 const POLLS = 6;
@@ -22,48 +22,6 @@ const PATIENT = {
 };
 
 const journal = { tokens: [], assertions: [], refused: [], requests: [] };
-
-const listen = (server) =>
-  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${server.address().port}`)));
-
-/** The OAuth server. `clients` are the test's; `resources` is the FHIR server's own, by which it asks about tokens. */
-async function authorizationServer(clients, resources) {
-  const server = createServer();
-  const issuer = await listen(server);
-  const lifetimes = new Map(clients.map(({ client_id, lifetime }) => [client_id, lifetime]));
-  const machine = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [] };
-  const provider = new Provider(issuer, {
-    clients: [
-      ...clients.map(({ client_id, scope, jwks }) => ({
-        ...machine, client_id, scope, jwks, token_endpoint_auth_method: 'private_key_jwt',
-      })),
-      { ...machine, ...resources, grant_types: [], token_endpoint_auth_method: 'client_secret_basic' },
-    ],
-    scopes: SCOPES,
-    clientAuthMethods: ['private_key_jwt', 'client_secret_basic'],
-    enabledJWA: { clientAuthSigningAlgValues: ['RS384', 'ES384'] },
-    features: {
-      clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
-      introspection: { enabled: true },
-    },
-    ttl: { ClientCredentials: (_ctx, _token, client) => lifetimes.get(client.clientId) },
-    cookies: { keys: [randomBytes(32).toString('hex')] },
-  });
-  provider.use(async (ctx, next) => {
-    await next();
-    if (ctx.oidc?.route !== 'token') return;
-    const assertion = ctx.oidc.params?.client_assertion;
-    if (assertion) journal.assertions.push(assertion);
-    const { access_token: token, error } = ctx.body;
-    if (token) journal.tokens.push({ client: ctx.oidc.client.clientId, token, scope: ctx.body.scope });
-    if (error) journal.refused.push({ error, status: ctx.status, scope: ctx.oidc.params?.scope });
-  });
-  provider.on('server_error', (_ctx, error) => console.error(error));
-  server.on('request', provider.callback());
-  const answer = await fetch(`${issuer}/.well-known/openid-configuration`);
-  return answer.json();
-}
 
 /** The FHIR server: what it says of itself is for everybody, an export for who has a token that is active. */
 async function fhirServer(oauth, resources) {
@@ -166,7 +124,15 @@ async function fhirServer(oauth, resources) {
 const input = createInterface({ input: process.stdin });
 input.once('line', async (line) => {
   const resources = { client_id: 'resources', client_secret: randomBytes(32).toString('hex') };
-  const oauth = await authorizationServer(JSON.parse(line).clients, resources);
+  // It asks about tokens, and gets none.
+  const asking = { ...resources, grant_types: [], token_endpoint_auth_method: 'client_secret_basic' };
+  const oauth = await authorizationServer({
+    clients: JSON.parse(line).clients,
+    others: [asking],
+    scopes: SCOPES,
+    features: { introspection: { enabled: true } },
+    journal,
+  });
   console.log(`READY ${await fhirServer(oauth, resources)}`);
 });
 input.on('close', () => process.exit());

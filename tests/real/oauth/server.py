@@ -1,4 +1,4 @@
-"""oidc-provider and the FHIR server that asks it, in one process on this machine: fetched once into the user's cache."""
+"""oidc-provider, with the FHIR server that asks it in one process, or alone: fetched once into the user's cache."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 from harness import Service, installed
 
 HERE = Path(__file__).resolve().parent
-SOURCES = [HERE / name for name in ("package.json", "package-lock.json", "server.mjs")]
+SOURCES = [HERE / name for name in ("package.json", "package-lock.json", "provider.mjs", "server.mjs", "issuer.mjs")]
 NODE = {tool: "Node.js (20 or later) with npm" for tool in ("node", "npm")}
 START_SECONDS = 60
 
@@ -22,13 +22,27 @@ def fetch(into: Path) -> None:
     subprocess.run(["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=into, check=True)
 
 
-class Servers(Service):
-    """Both servers, to be used in a `with` statement. `clients` are those that the OAuth server knows."""
+class OAuth(Service):
+    """oidc-provider, to be used in a `with` statement: started by `script` as `configuration` says."""
+
+    def __init__(self, script: str, configuration: dict, log: Path):
+        home = installed("oauth", SOURCES, NODE, "4 MB", fetch)
+        super().__init__(["node", home / script], log, START_SECONDS, json.dumps(configuration) + "\n")
+
+
+class Issuer(OAuth):
+    """The OAuth server alone. Its base is the issuer; its tokens are JWTs for `audience`."""
+
+    def __init__(self, clients: list[dict], scopes: list[str], audience: str, log: Path):
+        configuration = {"clients": clients, "scopes": scopes, "audience": audience}
+        super().__init__("issuer.mjs", configuration, log)
+
+
+class Servers(OAuth):
+    """Both servers. `clients` are those that the OAuth server knows."""
 
     def __init__(self, clients: list[dict], log: Path):
-        home = installed("oauth", SOURCES, NODE, "4 MB", fetch)
-        first_line = json.dumps({"clients": clients}) + "\n"
-        super().__init__(["node", home / "server.mjs"], log, START_SECONDS, first_line)
+        super().__init__("server.mjs", {"clients": clients}, log)
 
     def status(self, path: str, token: str | None = None) -> int:
         """The status of the FHIR server's answer to a GET."""

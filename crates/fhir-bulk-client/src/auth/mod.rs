@@ -13,6 +13,8 @@ mod bearer;
 mod client_secret;
 mod credentials;
 mod discovery;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod grant;
 mod key;
 mod key_set;

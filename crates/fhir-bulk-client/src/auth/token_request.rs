@@ -177,7 +177,7 @@ fn call(url: &Url, scopes: &Scopes, proof: Proof) -> Call {
     call
 }
 
-fn token(body: &[u8], asked: &Scopes, url: &Url) -> Result<Token, Error> {
+pub(super) fn token(body: &[u8], asked: &Scopes, url: &Url) -> Result<Token, Error> {
     let refused = |what: &str| Error::new(ErrorKind::Protocol, what).with_url("POST", url);
     // The parser's words may quote the token.
     let granted: Granted = serde_json::from_slice(body)

@@ -314,15 +314,20 @@ async fn compared(
     Ok(record)
 }
 
-/// The files that are finished. A last line that was cut by a crash is none.
+/// The files that are finished.
 async fn read_journal(path: &Path) -> Result<HashMap<FileKey, FileRecord>, Error> {
-    let text = match fs::read_to_string(path).await {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(error) => return Err(unusable(path, &error)),
-    };
-    let records = text.lines().filter_map(|line| serde_json::from_str::<FileRecord>(line).ok());
-    Ok(records.map(|record| (record.key.clone(), record)).collect())
+    match fs::read(path).await {
+        Ok(bytes) => Ok(journal(&bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(HashMap::new()),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+/// The records of a journal. A crash may have cut a line anywhere, within a character too.
+pub(super) fn journal(bytes: &[u8]) -> HashMap<FileKey, FileRecord> {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let records = lines.filter_map(|line| serde_json::from_slice::<FileRecord>(line).ok());
+    records.map(|record| (record.key.clone(), record)).collect()
 }
 
 async fn note(journal: &Mutex<fs::File>, folder: &Path, record: &FileRecord) -> Result<(), Error> {

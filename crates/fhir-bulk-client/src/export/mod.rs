@@ -10,6 +10,8 @@ mod download;
 mod durable;
 mod expiry;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inspect;
 mod kickoff;
 mod local_filter;

@@ -24,9 +24,9 @@ const LONGEST_UNSAVED: Duration = Duration::from_secs(5);
 
 /// What is kept beside the bytes: of which file they are, and how many.
 #[derive(Serialize, Deserialize)]
-struct Saved {
-    key: FileKey,
-    part: PartRecord,
+pub(super) struct Saved {
+    pub key: FileKey,
+    pub part: PartRecord,
 }
 
 /// A file that is being received.
@@ -141,11 +141,11 @@ pub(super) fn is_of_a_part(name: &str) -> bool {
     name.contains(".ndjson.part")
 }
 
-fn bytes_path(name: &Path) -> PathBuf {
+pub(super) fn bytes_path(name: &Path) -> PathBuf {
     name.with_extension("ndjson.part")
 }
 
-fn record_path(name: &Path) -> PathBuf {
+pub(super) fn record_path(name: &Path) -> PathBuf {
     name.with_extension("ndjson.part.json")
 }
 

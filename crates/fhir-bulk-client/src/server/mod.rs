@@ -15,9 +15,9 @@ pub struct Quirks {
     /// Of a parameter that is repeated the server reads the first alone, silently: values are joined by commas in every
     /// dialect.
     pub first_of_repeated_only: bool,
-    /// Type filters that are joined by commas are refused: they are repeated in every dialect.
+    /// Type filters that are joined by commas are refused, or misread: they are repeated in every dialect.
     pub type_filters_are_repeated: bool,
-    /// A second type filter for the same type is refused: the request is, before it is sent.
+    /// A second type filter for the same type is refused, or not applied: the request is refused before it is sent.
     pub one_type_filter_per_type: bool,
     /// The server exports Groups alone: other levels are refused before they are sent.
     pub groups_only: bool,

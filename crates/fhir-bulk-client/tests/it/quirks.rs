@@ -71,7 +71,9 @@ async fn type_filters_are_repeated_where_joined_ones_are_refused() {
 #[tokio::test]
 async fn one_type_filter_per_type_refuses_a_second_before_it_is_sent() {
     let request = filters(&["Observation?code=1", "Observation?code=2"]);
-    assert_eq!(outcomes(&request, Quirks::ORACLE_HEALTH).await, (Some(ErrorKind::Config), None));
+    for quirks in [Quirks::ORACLE_HEALTH, Quirks::HELIOS] {
+        assert_eq!(outcomes(&request, quirks).await, (Some(ErrorKind::Config), None));
+    }
 }
 
 #[tokio::test]
@@ -101,8 +103,17 @@ async fn ignored_parameters_are_warned_of() {
     assert!(told.contains(&"this server is known to ignore _since".to_owned()), "{told:?}");
     assert!(warnings(since, Quirks::NONE).await.is_empty());
     let patient = ExportRequest { patients: vec!["a".into()], ..of_group() };
-    assert_eq!(warnings(patient.clone(), Quirks::HAPI).await, ["this server is known to ignore patient"]);
+    for quirks in [Quirks::HAPI, Quirks::HELIOS] {
+        assert_eq!(warnings(patient.clone(), quirks).await, ["this server is known to ignore patient"]);
+    }
     assert!(warnings(patient, Quirks::NONE).await.is_empty());
+    let associated =
+        ExportRequest { include_associated_data: vec!["LatestProvenanceResources".into()], ..of_group() };
+    for quirks in [Quirks::HAPI, Quirks::HELIOS] {
+        let told = warnings(associated.clone(), quirks).await;
+        assert_eq!(told, ["this server is known to ignore includeAssociatedData"]);
+    }
+    assert!(warnings(associated, Quirks::NONE).await.is_empty());
 }
 
 #[tokio::test]

@@ -229,3 +229,16 @@ async fn an_export_whose_process_was_killed_goes_on_in_another_one() {
     assert_eq!(real.server.requests_of(Step::KickOff).len(), 1, "the job is the same");
     assert_eq!(go_on(&real).await, [(Some(format!("bytes={from}-")), 206)]);
 }
+
+#[tokio::test]
+async fn a_note_that_a_crash_has_cut_within_a_character_is_passed_over() {
+    let real = Real::start(options()).await;
+    let client = real.client().build().unwrap();
+    export(&client, real.folder.path()).await;
+    let mut notes = std::fs::read(real.path("files.ndjson")).unwrap();
+    notes.extend_from_slice(b"\n{\"key\":\"\xC3");
+    std::fs::write(real.path("files.ndjson"), notes).unwrap();
+    real.server.forget_requests();
+    export(&client, real.folder.path()).await;
+    assert!(real.server.requests_of(Step::File).is_empty());
+}

@@ -54,6 +54,38 @@ async fn helios_takes_several_filters() {
 }
 
 #[tokio::test]
+async fn helios_is_not_asked_for_a_second_filter_of_a_type_which_it_would_not_apply() {
+    let request = ExportRequest {
+        type_filters: vec!["Patient?_id=p0".into(), "Patient?_id=p1".into()],
+        ..types(&["Patient"])
+    };
+    let real = like(Quirk::Helios).await;
+    let client = real.client().quirks(Quirks::HELIOS).build().unwrap();
+    let error = export(&real, &client, &request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(real.server.requests_of(Step::KickOff).is_empty());
+
+    // Without the flag the second patient is lost, and nothing that comes tells it.
+    let client = real.client().dialect(Dialect::Stu3).quirks(Quirks::NONE).build().unwrap();
+    let report = export(&real, &client, &request).await.unwrap();
+    assert_eq!((report.resources["Patient"], report.contradictions.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn helios_ignores_patients_of_a_group_and_the_data_tell() {
+    let real = like(Quirk::Helios).await;
+    let client = real.client().quirks(Quirks::HELIOS).build().unwrap();
+    let request = ExportRequest {
+        level: Level::Group("half".into()),
+        patients: vec!["p1".into()],
+        ..types(&["Patient", "Observation"])
+    };
+    let report = export(&real, &client, &request).await.unwrap();
+    assert!(report.warnings.iter().any(|warning| warning.contains("known to ignore patient")));
+    assert!(report.contradictions.iter().any(|one| one.parameter == "patient" && one.is_ignored()));
+}
+
+#[tokio::test]
 async fn epic_and_oracle_export_a_group_and_hold_one_job() {
     for (quirk, quirks) in [(Quirk::Epic, Quirks::EPIC), (Quirk::OracleHealth, Quirks::ORACLE_HEALTH)] {
         let real = like(quirk).await;

@@ -133,6 +133,8 @@ faults! {
     FirstTypeOnly "first-type-only" "HAPI 8.8",
     /// `_typeFilter` twice for one type is refused.
     RefuseRepeatedFilter "refuse-repeated-filter" "Oracle Health: vendor documentation",
+    /// Of several `_typeFilter` for one type the first one is taken, silently.
+    FirstFilterOnly "first-filter-only" "Helios 0.2.7",
     /// Two `_typeFilter` joined by a comma are refused.
     RefuseJoinedFilter "refuse-joined-filter" "Helios 0.2.7; Bulk Data 4.0.0-ballot: comma-joining shall not be",
     /// A comma in a `_typeFilter` that is neither %2C nor behind a backslash is refused.
@@ -158,11 +160,13 @@ faults! {
     /// `_typeFilter` is ignored.
     IgnoreTypeFilter "ignore-type-filter" "Bulk Data 3.0.0: a client should be robust to servers that ignore it",
     /// `_elements` is ignored.
-    IgnoreElements "ignore-elements" "Bulk Data 3.0.0: a server is not obliged to honour it",
+    IgnoreElements "ignore-elements" "HAPI 8.8; Bulk Data 3.0.0: a server is not obliged to honour it",
     /// `patient` is ignored.
     IgnorePatient "ignore-patient" "Bulk Data 2.0.0: patient is optional",
     /// `patient` is ignored at Group level.
-    IgnorePatientInGroup "ignore-patient-in-group" "HAPI 8.8",
+    IgnorePatientInGroup "ignore-patient-in-group" "HAPI 8.8; Helios 0.2.7",
+    /// `includeAssociatedData`, `organizeOutputBy` and `allowPartialManifests` are ignored.
+    IgnoreOptional "ignore-optional" "HAPI 8.8 and Helios 0.2.7; Bulk Data 3.0.0: all of them are optional",
     /// Unknown parameters are ignored, without a word.
     IgnoreUnknown "ignore-unknown" "Helios 0.2.7",
     /// An unknown `_type` gives an export without it, without a word.

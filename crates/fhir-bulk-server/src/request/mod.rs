@@ -37,6 +37,9 @@ const IGNORED: &[(&str, Fault)] = &[
     ("_typeFilter", Fault::IgnoreTypeFilter),
     ("_elements", Fault::IgnoreElements),
     ("patient", Fault::IgnorePatient),
+    ("includeAssociatedData", Fault::IgnoreOptional),
+    ("organizeOutputBy", Fault::IgnoreOptional),
+    ("allowPartialManifests", Fault::IgnoreOptional),
 ];
 
 /// Which Provenance resources come with what is exported, whatever `_type` says.

@@ -77,6 +77,9 @@ impl KickOff {
             if !filters.is_empty() && (reading.strikes)(Fault::RefuseRepeatedFilter) {
                 return Err(refused("_typeFilter: one filter per type"));
             }
+            if !filters.is_empty() && (reading.strikes)(Fault::FirstFilterOnly) {
+                continue;
+            }
             filters.push(query);
         }
         Ok(())

@@ -210,7 +210,13 @@ async fn parameters_are_ignored_on_demand() {
         (Fault::IgnoreType, "_type=Patient", 12),
         (Fault::IgnoreTypeFilter, "_typeFilter=Observation%3F_id%3Do1", 12),
         (Fault::IgnoreUnknown, "_bogus=1", 12),
+        (Fault::IgnoreOptional, "includeAssociatedData=bogus", 12),
         (Fault::FirstTypeOnly, "_type=Patient&_type=Encounter", 2),
+        (
+            Fault::FirstFilterOnly,
+            "_type=Patient&_typeFilter=Patient%3F_id%3Dp1&_typeFilter=Patient%3F_id%3Dp2",
+            1,
+        ),
         (Fault::IgnoreUnknownType, "_type=Bogus", 0),
     ] {
         let server = with(&[fault]).await;

@@ -20,9 +20,9 @@ class Lake(Program):
     def _export(self, *more: str) -> list[str]:
         return ["export", "--server", self.server, "--lake", str(self.path), "--max-poll-interval", "1s", *more]
 
-    def export(self, *more: str) -> str:
+    def export(self, *more: str, log: str | None = None) -> str:
         """One run of `fhirlake export`."""
-        return self.run(*self._export(*more))
+        return self.run(*self._export(*more), log=log)
 
     def export_killed_once(self, noted: str, *more: str) -> int:
         """Starts an export and kills it as soon as it has noted something in its lake. Returns how it ended."""
