@@ -1,5 +1,6 @@
 //! `fhirlake views export`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -17,15 +18,15 @@ use crate::views::export::{Export, Schemas, Statement};
 
 const EXAMPLES: &str = "\
 Examples:
-  fhirlake views export --dialect duckdb --lake lake -o views.sql    then: duckdb clinic.duckdb < views.sql
+  fhirlake views export --dialect duckdb --lake lake -o views.sql && duckdb clinic.db < views.sql
   fhirlake views export --dialect duckdb --lake lake conditions labs
-  fhirlake views export --dialect spark --lake lake --schema clinic -o views.sql    then: spark-sql -f views.sql
-  fhirlake views export --dialect spark --lake lake -o views/    one file for each statement, to be run in order
-  fhirlake views export --dialect databricks --lake lake --location s3://clinic/lake --schema main.clinic omop
-  fhirlake views export --dialect databricks --fhir-version R4 --tables main.fhir --schema main.clinic
+  fhirlake views export --dialect spark --lake lake --schema clinic -o views.sql
+  fhirlake views export --dialect spark --lake lake -o views/
+  fhirlake views export --dialect databricks --lake lake --location s3://clinic/lake omop
+  fhirlake views export --dialect databricks --fhir-version R4 --tables-schema main.fhir
 
-Each view has the rows of `fhirlake query` in the newest version of the tables. A type that the lake has no data for becomes an
-empty view: export again when it has some. The names of the engines do not tell capitals from small letters.";
+A view has the rows of `fhirlake query --latest`. A type that the lake has no data for becomes an empty view: export again
+when it has some.";
 
 /// The views as SQL for DuckDB, Spark or Databricks, over the lake's Delta tables
 #[derive(Debug, Args)]
@@ -41,11 +42,11 @@ pub struct ExportViews {
     #[arg(long, value_name = "FOLDER", env = "FHIRLAKE_LAKE", required_unless_present = "fhir_version")]
     lake: Option<String>,
     /// Where the engine finds the lake, if it is not where it is here, such as s3://bucket/lake
-    #[arg(long, value_name = "URL", env = "FHIRLAKE_LOCATION", conflicts_with = "tables", requires = "lake")]
+    #[arg(long, value_name = "URL", env = "FHIRLAKE_LOCATION", conflicts_with = "tables_schema")]
     location: Option<String>,
     /// The schema of the engine's catalog that has the tables, where they are not read as files
-    #[arg(long, value_name = "[CATALOG.]SCHEMA", env = "FHIRLAKE_TABLES", value_parser = place)]
-    tables: Option<Place>,
+    #[arg(long, value_name = "[CATALOG.]SCHEMA", env = "FHIRLAKE_TABLES_SCHEMA", value_parser = place)]
+    tables_schema: Option<Place>,
     /// The schema that the views are made in [default: that of the engine's session]
     #[arg(long, value_name = "[CATALOG.]SCHEMA", env = "FHIRLAKE_SCHEMA", value_parser = place)]
     schema: Option<Place>,
@@ -88,9 +89,15 @@ impl ExportViews {
     async fn statements(&self) -> anyhow::Result<(FhirVersion, Vec<Statement>)> {
         let schemas = Schemas { views: self.schema.clone(), omop: self.omop_schema.clone() };
         let Some(lake) = &self.lake else {
-            let version = self.version.fhir_version.ok_or_else(|| Error::Refused("say --lake or --fhir-version".to_owned()))?;
+            if self.location.is_some() {
+                return Err(Error::Refused("--location is of a lake: say --lake".to_owned()).into());
+            }
+            let version = self
+                .version
+                .fhir_version
+                .ok_or_else(|| Error::Refused("say --lake or --fhir-version".to_owned()))?;
             let export = Export::of(&self.views, version)?;
-            let schema = self.tables.clone().or_else(|| self.schema.clone()).unwrap_or_default();
+            let schema = self.tables_schema.clone().or_else(|| self.schema.clone()).unwrap_or_default();
             let tables = external::tables_in_catalog(export.tables(), &schema);
             return Ok((version, export.statements(self.dialect, &schemas, &tables)?));
         };
@@ -100,7 +107,7 @@ impl ExportViews {
             return Err(Error::Refused(format!("the lake holds FHIR {version}, and not {said}")).into());
         }
         let export = Export::of(&self.views, version)?;
-        let found = match &self.tables {
+        let found = match &self.tables_schema {
             Some(schema) => Found::Catalog(schema.clone()),
             None => Found::Files(self.location.clone()),
         };
@@ -128,9 +135,23 @@ fn text(statement: &Statement) -> String {
 
 /// A file for each statement, named so that their order is that of the script.
 fn files(folder: &Path, statements: &[Statement]) -> anyhow::Result<()> {
+    let names =
+        (1..).zip(statements).map(|(number, statement)| format!("{number:03}-{}.sql", statement.name));
+    let files: BTreeMap<String, &Statement> = names.zip(statements).collect();
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for (number, statement) in statements.iter().enumerate() {
-        write(&folder.join(format!("{:03}-{}.sql", number + 1, statement.name)), &text(statement))?;
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        // Whoever runs all files of the folder would run it too.
+        if name.ends_with(".sql") && !files.contains_key(&name) {
+            let why = format!(
+                "{} holds {name}, which is none of these statements: name another folder",
+                folder.display()
+            );
+            return Err(Error::Refused(why).into());
+        }
+    }
+    for (name, statement) in files {
+        write(&folder.join(name), &text(statement))?;
     }
     Ok(())
 }

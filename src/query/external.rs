@@ -26,7 +26,11 @@ pub enum Found {
 ///
 /// # Errors
 /// [`Error::Query`] for a name that is no table of the lake's FHIR version, and those of a lake that cannot be read.
-pub async fn tables(lake: &Lake, names: BTreeSet<String>, found: &Found) -> Result<BTreeMap<String, TableAt>> {
+pub async fn tables(
+    lake: &Lake,
+    names: BTreeSet<String>,
+    found: &Found,
+) -> Result<BTreeMap<String, TableAt>> {
     let mut tables = BTreeMap::new();
     for name in names {
         let at = match of_vocabulary(&name) {

@@ -74,7 +74,8 @@ impl Export {
             }
         }
         if names.is_empty() {
-            wanted.extend(super::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone()));
+            wanted
+                .extend(super::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone()));
         }
         let mut export = Self { views: Vec::new() };
         for name in &wanted {
@@ -150,7 +151,9 @@ struct Found {
 }
 
 fn find(name: &str) -> Option<Found> {
-    if let Some(view) = name.strip_prefix(omop::SCHEMA).and_then(|rest| rest.strip_prefix('.')).and_then(omop::find) {
+    if let Some(view) =
+        name.strip_prefix(omop::SCHEMA).and_then(|rest| rest.strip_prefix('.')).and_then(omop::find)
+    {
         return Some(Found { description: &view.description, fhir: &view.fhir, sql: &view.sql });
     }
     let view = super::find(name)?;
@@ -171,7 +174,7 @@ struct Script<'a> {
     dialect: Dialect,
     schemas: &'a Schemas,
     statements: Vec<Statement>,
-    /// What it makes, in lower case.
+    /// The relations that there are then, in lower case.
     made: BTreeSet<String>,
 }
 
@@ -206,7 +209,10 @@ impl Script<'_> {
     fn table(&mut self, name: &str, at: &TableAt) -> Result<Place> {
         let place = self.place(name);
         match at {
-            TableAt::Catalog(place) => return Ok(place.clone()),
+            TableAt::Catalog(place) => {
+                self.once(place)?;
+                return Ok(place.clone());
+            }
             TableAt::Path(path) => {
                 let query = format!("SELECT * FROM {}", self.dialect.delta_table(path));
                 self.view(name, "", &place, &query)?;
@@ -225,7 +231,8 @@ impl Script<'_> {
         Ok(place)
     }
 
-    fn view(&mut self, name: &str, comment: &str, place: &Place, query: &str) -> Result<()> {
+    /// Refuses a second relation of a name.
+    fn once(&mut self, place: &Place) -> Result<()> {
         let written = self.name(place);
         if !self.made.insert(written.to_lowercase()) {
             return Err(Error::Query(format!(
@@ -233,12 +240,16 @@ impl Script<'_> {
                 self.dialect
             )));
         }
-        let sql = format!("CREATE OR REPLACE VIEW {written} AS\n{query}");
+        Ok(())
+    }
+
+    fn view(&mut self, name: &str, comment: &str, place: &Place, query: &str) -> Result<()> {
+        self.once(place)?;
+        let sql = format!("CREATE OR REPLACE VIEW {} AS\n{query}", self.name(place));
         self.statements.push(Statement { name: name.to_owned(), comment: comment.to_owned(), sql });
         Ok(())
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -257,7 +268,9 @@ mod tests {
     fn every_view_can_be_written_in_every_dialect_after_those_that_it_selects_from() {
         for version in FhirVersion::ALL {
             let mut names: Vec<String> = omop_names(*version).collect();
-            names.extend(super::super::all().iter().filter(|view| view.is_of(*version)).map(|view| view.name.clone()));
+            names.extend(
+                super::super::all().iter().filter(|view| view.is_of(*version)).map(|view| view.name.clone()),
+            );
             let export = Export::of(&names, *version).unwrap();
             assert_eq!(export.views.len(), names.len(), "{version}");
             for (place, view) in export.views.iter().enumerate() {

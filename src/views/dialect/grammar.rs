@@ -108,7 +108,10 @@ fn set(body: &SetExpr) -> ControlFlow<String> {
             let plain = matches!(
                 (op, set_quantifier),
                 (SetOperator::Union, SetQuantifier::All)
-                    | (SetOperator::Union | SetOperator::Except, SetQuantifier::None | SetQuantifier::Distinct)
+                    | (
+                        SetOperator::Union | SetOperator::Except,
+                        SetQuantifier::None | SetQuantifier::Distinct
+                    )
             );
             known(plain, format!("{op} {set_quantifier}"))?;
             set(left)?;

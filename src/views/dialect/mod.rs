@@ -3,9 +3,9 @@
 //! One invariant: what is not known is refused. A function, an operator or a clause that a dialect has no rule for is an error,
 //! never passed on: what looks alike may mean something else there.
 //!
-//! The text is parsed, its tree is changed by rules, and the tree is printed. [`grammar`] says what a view may be made of,
-//! [`ours`] expands what is the library's own, [`relations`] names tables, and then come the rules of a dialect: most of them
-//! are pairs of expressions (`patterns`), in `duckdb` and `spark`.
+//! The text is parsed, its tree is changed by rules, and the tree is printed. `grammar` says what a view may be made of,
+//! `ours` expands what is the library's own, `relations` names tables, and `rewrite` carries out the rules of a dialect, most of
+//! which are pairs of expressions (`patterns`), in `duckdb` and `spark`.
 
 mod duckdb;
 mod grammar;
@@ -52,7 +52,7 @@ impl fmt::Display for Dialect {
 }
 
 /// Why a text cannot be written for a dialect.
-pub(super) type Refusal = String;
+type Refusal = String;
 
 /// A view's query, read.
 #[derive(Debug, Clone)]
@@ -87,15 +87,12 @@ impl View {
     /// # Errors
     /// [`Error::Query`] for what the dialect has no rule for.
     pub fn translate(&self, dialect: Dialect, relations: &Relations) -> Result<String> {
-        let refused = |why| Error::Query(format!("the view {} cannot be written for {dialect}: {why}", self.name));
+        let refused =
+            |why| Error::Query(format!("the view {} cannot be written for {dialect}: {why}", self.name));
         let mut query = self.query.clone();
         ours::expand(&mut query).map_err(refused)?;
         relations.rename(&mut query);
-        match dialect {
-            Dialect::DuckDb => rewrite::apply(&mut query, &duckdb::DuckDb),
-            Dialect::Spark | Dialect::Databricks => rewrite::apply(&mut query, &spark::Spark),
-        }
-        .map_err(refused)?;
+        rewrite::apply(&mut query, dialect.rules()).map_err(refused)?;
         Ok(format!("{query:#}"))
     }
 }
@@ -103,7 +100,8 @@ impl View {
 impl Dialect {
     /// A name of one or several parts, each quoted where the dialect asks for it.
     pub fn name(self, parts: &[&str]) -> String {
-        let quoted: Vec<String> = parts.iter().map(|part| names::ident(self.rules(), part).to_string()).collect();
+        let quoted: Vec<String> =
+            parts.iter().map(|part| names::ident(self.rules(), part).to_string()).collect();
         quoted.join(".")
     }
 

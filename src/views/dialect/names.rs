@@ -19,7 +19,7 @@ pub(super) fn quote(rules: &dyn Rules, ident: &mut Ident) {
     let mut letters = ident.value.chars();
     let is_plain = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    let is_reserved = rules.reserved().binary_search(&ident.value.to_ascii_uppercase().as_str()).is_ok();
+    let is_reserved = rules.reserved().split(' ').any(|word| word.eq_ignore_ascii_case(&ident.value));
     if !is_plain || is_reserved {
         ident.quote_style = Some(rules.quote());
     }

@@ -16,22 +16,23 @@ use super::patterns::{Pair, pairs, rewritten};
 /// What is written in other words.
 static EXPANSIONS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
     pairs(&[
-        ("conditional_reference($1)", CONDITIONAL_REFERENCE),
-        ("conditional_reference($1, $2)", CONDITIONAL_REFERENCE_OF_TYPE),
+        ("conditional_reference($1)", &search("")),
+        ("conditional_reference($1, $2)", &search(", $2")),
         ("nullif(array_to_string($1, $2), '')", "joined_text($1, $2)"),
         ("array_has(string_to_array($1, $2), $3)", "is_part($1, $2, $3)"),
     ])
 });
 
-const CONDITIONAL_REFERENCE: &str = "CASE
-  WHEN $1['reference'] LIKE '%?identifier=%' THEN $1['__reference_type'] || '?identifier=' || percent_decode(substr($1['reference'], instr($1['reference'], '?identifier=') + 12))
-  ELSE coalesce($1['__reference_type'], $1['type']) || '?identifier=' || coalesce($1['identifier']['system'], '') || '|' || $1['identifier']['value']
-END";
-
-const CONDITIONAL_REFERENCE_OF_TYPE: &str = "CASE
-  WHEN $1['reference'] LIKE '%?identifier=%' THEN $1['__reference_type'] || '?identifier=' || percent_decode(substr($1['reference'], instr($1['reference'], '?identifier=') + 12))
-  ELSE coalesce($1['__reference_type'], $1['type'], $2) || '?identifier=' || coalesce($1['identifier']['system'], '') || '|' || $1['identifier']['value']
-END";
+/// A Reference as the search by identifier that it stands for; `element_type` is the type of one that says none.
+fn search(element_type: &str) -> String {
+    format!(
+        "CASE
+          WHEN $1['reference'] LIKE '%?identifier=%'
+          THEN $1['__reference_type'] || '?identifier=' || percent_decode(substr($1['reference'], instr($1['reference'], '?identifier=') + 12))
+          ELSE coalesce($1['__reference_type'], $1['type']{element_type}) || '?identifier=' || coalesce($1['identifier']['system'], '') || '|' || $1['identifier']['value']
+        END"
+    )
+}
 
 /// Says everything in full.
 pub(super) fn expand(query: &mut Query) -> Result<(), Refusal> {

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, Visit, VisitMut, Visitor,
+    VisitorMut,
 };
 use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::Parser;
@@ -26,10 +27,14 @@ pub(super) struct Pair {
 /// Reads pairs that are written into the program.
 pub(super) fn pairs(texts: &[(&str, &str)]) -> Vec<Pair> {
     let read = |text: &str| -> Expr {
-        let parsed = Parser::new(&DatabricksDialect {}).try_with_sql(text).and_then(|mut parser| parser.parse_expr());
+        let parsed =
+            Parser::new(&DatabricksDialect {}).try_with_sql(text).and_then(|mut parser| parser.parse_expr());
         parsed.expect("the pairs of this module's callers are constants, and a test reads them all")
     };
-    texts.iter().map(|(pattern, template)| Pair { pattern: read(pattern), template: read(template) }).collect()
+    texts
+        .iter()
+        .map(|(pattern, template)| Pair { pattern: read(pattern), template: read(template) })
+        .collect()
 }
 
 /// What the first pair that matches makes of an expression.
@@ -79,7 +84,8 @@ fn matches<'a>(pattern: &Expr, expr: &'a Expr, found: &mut Found<'a>) -> bool {
 }
 
 fn called_as<'a>(pattern: &Function, called: &'a Function, found: &mut Found<'a>) -> bool {
-    let (FunctionArguments::List(wanted), FunctionArguments::List(given)) = (&pattern.args, &called.args) else {
+    let (FunctionArguments::List(wanted), FunctionArguments::List(given)) = (&pattern.args, &called.args)
+    else {
         return false;
     };
     // A window's function is another one.
@@ -93,9 +99,11 @@ fn called_as<'a>(pattern: &Function, called: &'a Function, found: &mut Found<'a>
         return true;
     }
     wanted.args.len() == given.args.len()
-        && wanted.args.iter().zip(&given.args).all(|(wanted, given)| match (argument(wanted), argument(given)) {
-            (Some(wanted), Some(given)) => matches(wanted, given, found),
-            _ => wanted == given,
+        && wanted.args.iter().zip(&given.args).all(|(wanted, given)| {
+            match (argument(wanted), argument(given)) {
+                (Some(wanted), Some(given)) => matches(wanted, given, found),
+                _ => wanted == given,
+            }
         })
 }
 
@@ -148,13 +156,15 @@ impl VisitorMut for Fill<'_> {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
         // What is put into a lambda must not be taken for its variable.
         if let Expr::Lambda(lambda) = expr
-            && let Some(variable) = lambda.params.iter().find(|variable| self.taken.contains(&variable.name.value))
+            && let Some(variable) =
+                lambda.params.iter().find(|variable| self.taken.contains(&variable.name.value))
         {
             return ControlFlow::Break(format!("the name {} stands for something else here", variable.name));
         }
         if let Expr::Function(function) = expr
             && let FunctionArguments::List(list) = &mut function.args
-            && let Some(at) = list.args.iter().position(|arg| argument(arg).and_then(placeholder) == Some(REST))
+            && let Some(at) =
+                list.args.iter().position(|arg| argument(arg).and_then(placeholder) == Some(REST))
         {
             list.args.splice(at..=at, self.found.rest.iter().cloned());
         }
@@ -222,7 +232,11 @@ mod tests {
             (("f($1)", "g($1) || $1"), "f(a OR b)", "g(a OR b) || (a OR b)"),
             (("f('x', $1)", "$1['y']"), "f('x', a || b)", "(a || b)['y']"),
             (("f($rest)", "g('', $rest)"), "f(a, b, 1)", "g('', a, b, 1)"),
-            (("CAST($1 AS DATE) - CAST($2 AS DATE)", "d($1, $2)"), "CAST(a AS DATE) - CAST(b AS DATE)", "d(a, b)"),
+            (
+                ("CAST($1 AS DATE) - CAST($2 AS DATE)", "d($1, $2)"),
+                "CAST(a AS DATE) - CAST(b AS DATE)",
+                "d(a, b)",
+            ),
         ] {
             assert_eq!(rewrite(pair, text).as_deref(), Some(made), "{text}");
         }

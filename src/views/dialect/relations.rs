@@ -120,7 +120,8 @@ impl VisitorMut for Rename<'_> {
         let called = before.rsplit('.').next().unwrap_or(&before);
         // Columns are named by what their table is called.
         if alias.is_none() && place.last().is_some_and(|last| last != called) {
-            *alias = Some(TableAlias { explicit: true, name: Ident::new(called), columns: Vec::new(), at: None });
+            *alias =
+                Some(TableAlias { explicit: true, name: Ident::new(called), columns: Vec::new(), at: None });
         }
         *name = ObjectName::from(place.into_iter().map(Ident::new).collect::<Vec<_>>());
         ControlFlow::Continue(())
@@ -141,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_subquery_that_differs_from_a_table_by_its_case_gets_another_name() {
-        let view = View::read("x", "WITH claim AS (SELECT id FROM Claim) SELECT claim.id FROM claim").unwrap();
+        let view =
+            View::read("x", "WITH claim AS (SELECT id FROM Claim) SELECT claim.id FROM claim").unwrap();
         let mut relations = Relations::default();
         relations.place("Claim", vec!["main".to_owned(), "raw".to_owned(), "Claim".to_owned()]);
         let sql = view.translate(Dialect::DuckDb, &relations).unwrap();

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, DataType, Expr, Join, JoinOperator, ObjectNamePart, Query, Select, TableFactor, TableWithJoins,
-    Value, ValueWithSpan, VisitMut, VisitorMut,
+    AccessExpr, DataType, Expr, Join, JoinOperator, ObjectNamePart, Query, Select, TableFactor,
+    TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::Refusal;
@@ -16,14 +16,14 @@ use super::patterns::{Pair, rewritten};
 
 /// What a dialect has its own way for.
 pub(super) trait Rules {
-    /// The functions that mean the same in it, sorted.
-    fn same(&self) -> &'static [&'static str];
+    /// The functions that mean the same in it.
+    fn same(&self) -> &'static str;
 
     /// What is written in other words in it. Arguments are in its words already.
     fn pairs(&self) -> &'static [Pair];
 
-    /// The words that are no names unless they are quoted, in upper case, sorted.
-    fn reserved(&self) -> &'static [&'static str];
+    /// The words that are no names unless they are quoted, in upper case.
+    fn reserved(&self) -> &'static str;
 
     /// What names are quoted by.
     fn quote(&self) -> char;
@@ -127,7 +127,7 @@ impl Rewrite<'_> {
         match expr {
             Expr::Function(function) => {
                 let name = function.name.to_string();
-                if self.rules.same().binary_search(&name.as_str()).is_err() {
+                if !self.rules.same().split(' ').any(|known| known == name) {
                     return Err(format!("there is no rule for the function {expr}"));
                 }
             }
@@ -159,9 +159,8 @@ fn relations(from: &[TableWithJoins]) -> BTreeSet<String> {
     });
     factors
         .filter_map(|factor| match factor {
-            TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-                Some(alias.name.value.to_lowercase())
-            }
+            TableFactor::Table { alias: Some(alias), .. }
+            | TableFactor::Derived { alias: Some(alias), .. } => Some(alias.name.value.to_lowercase()),
             TableFactor::Table { name, .. } => {
                 name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase())
             }
@@ -179,5 +178,73 @@ impl VisitorMut for Last<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
         self.0.last(expr);
         ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Dialect, Relations, View};
+
+    fn written(dialect: Dialect, expr: &str) -> Result<String, String> {
+        let view = View::read("x", &format!("SELECT {expr} FROM t AS item")).unwrap();
+        let sql = view.translate(dialect, &Relations::default()).map_err(|error| error.to_string())?;
+        let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(line.trim_start_matches("SELECT ").trim_end_matches(" FROM t AS item").to_owned())
+    }
+
+    #[test]
+    fn an_expression_is_written_as_the_dialect_has_it() {
+        for (ours, duckdb, spark) in [
+            ("name[1]['family']", "name[1]['family']", "get(name, 0).family"),
+            ("period.end", "period.\"end\"", "period.`end`"),
+            // After a dot, `item` would be the table.
+            ("item['net']['value']", "item['net']['value']", "item['net'].value"),
+            ("concat(a, 'it''s', '\\')", "concat(a, 'it''s', '\\')", "concat_ws('', a, 'it''s', '\\\\')"),
+            (
+                "array_filter(a, c -> c['use'] = 'x')[2]",
+                "list_filter(a, lambda c : c['use'] = 'x')[2]",
+                "get(filter(a, c -> c.use = 'x'), 1)",
+            ),
+            (
+                "array_has(string_to_array(a, ','), 'x')",
+                "list_contains(string_split(a, ','), 'x')",
+                "array_contains(split(a, ','), 'x')",
+            ),
+            ("CAST(a AS STRING)", "CAST(a AS VARCHAR)", "CAST(a AS STRING)"),
+            (
+                "CAST(a AS DATE) - CAST(b AS DATE)",
+                "CAST(timezone('UTC', a) AS DATE) - CAST(timezone('UTC', b) AS DATE)",
+                "CAST(floor(unix_seconds(a) / 86400) AS INT) - CAST(floor(unix_seconds(b) / 86400) AS INT)",
+            ),
+            (
+                "lag(a) OVER (PARTITION BY b ORDER BY c DESC)",
+                "lag(a) OVER ( PARTITION BY b ORDER BY c DESC NULLS FIRST )",
+                "lag(a) OVER ( PARTITION BY b ORDER BY c DESC NULLS FIRST )",
+            ),
+        ] {
+            assert_eq!(written(Dialect::DuckDb, ours).as_deref(), Ok(duckdb), "{ours}");
+            assert_eq!(written(Dialect::Spark, ours).as_deref(), Ok(spark), "{ours}");
+        }
+    }
+
+    #[test]
+    fn what_a_dialect_has_no_rule_for_is_refused() {
+        for (expr, said) in [
+            ("string_to_array(a, ',')", "the function string_to_array(a, ',')"),
+            ("date_part('week', a)", "the function date_part('week', a)"),
+            ("array_filter(a)", "the function array_filter(a)"),
+            ("first_value(a) OVER (PARTITION BY b)", "the function first_value(a)"),
+            ("CAST(a AS BLOB)", "the type BLOB"),
+        ] {
+            for dialect in [Dialect::DuckDb, Dialect::Spark] {
+                let refused = written(dialect, expr).unwrap_err();
+                assert!(
+                    refused.contains("the view x cannot be written") && refused.contains(said),
+                    "{refused}"
+                );
+            }
+        }
+        assert!(written(Dialect::Spark, "a[b]").unwrap_err().contains("no rule for what [b] gives"));
+        assert!(written(Dialect::Spark, "array_has(string_to_array(a, '|'), 'x')").is_err());
     }
 }

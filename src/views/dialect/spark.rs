@@ -6,9 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use sqlparser::ast::{
-    AccessExpr, DataType, Expr, Select, Subscript, TimezoneInfo, Value,
-};
+use sqlparser::ast::{AccessExpr, DataType, Expr, Select, Subscript, TimezoneInfo, Value};
 
 use super::patterns::{Pair, pairs, together};
 use super::rewrite::Rules;
@@ -17,28 +15,10 @@ use super::{Refusal, names, unnest};
 /// The dialect.
 pub(super) struct Spark;
 
-const SAME: [&str; 20] = [
-    "bool_or",
-    "coalesce",
-    "count",
-    "explode",
-    "greatest",
-    "instr",
-    "lag",
-    "lead",
-    "length",
-    "lower",
-    "max",
-    "min",
-    "nullif",
-    "posexplode",
-    "replace",
-    "row_number",
-    "split_part",
-    "substr",
-    "trim",
-    "upper",
-];
+/// The functions that mean the same.
+const SAME: &str = "\
+    bool_or coalesce count explode greatest instr lag lead length lower max min nullif posexplode \
+    replace row_number split_part substr trim upper";
 
 static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
     pairs(&[
@@ -70,7 +50,10 @@ static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
         ("date_from_unix_date($1) - date_from_unix_date($2)", "$1 - $2"),
         ("date_part('epoch', $1)", "CAST($1 AS DOUBLE)"),
         ("date_part('year', $1)", "year(date_from_unix_date(CAST(floor(unix_seconds($1) / 86400) AS INT)))"),
-        ("date_part('month', $1)", "month(date_from_unix_date(CAST(floor(unix_seconds($1) / 86400) AS INT)))"),
+        (
+            "date_part('month', $1)",
+            "month(date_from_unix_date(CAST(floor(unix_seconds($1) / 86400) AS INT)))",
+        ),
         ("date_part('day', $1)", "day(date_from_unix_date(CAST(floor(unix_seconds($1) / 86400) AS INT)))"),
         // A time zone's offset is one of whole seconds.
         ("date_trunc('second', $1)", "date_trunc('second', $1)"),
@@ -85,28 +68,25 @@ static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
 });
 
 /// The reserved words of the ANSI mode.
-const RESERVED: [&str; 83] = [
-    "ALL", "AND", "ANTI", "ANY", "AS", "AUTHORIZATION", "BOTH", "CASE", "CAST", "CHECK", "COLLATE", "COLUMN",
-    "CONSTRAINT", "CREATE", "CROSS", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER",
-    "DISTINCT", "ELSE", "END", "ESCAPE", "EXCEPT", "EXECUTE", "FALSE", "FETCH", "FILTER", "FOR", "FOREIGN",
-    "FROM", "FULL", "FUNCTION", "GRANT", "GROUP", "HAVING", "IN", "INNER", "INTERSECT", "INTO", "IS", "JOIN",
-    "LATERAL", "LEADING", "LEFT", "MINUS", "NATURAL", "NOT", "NULL", "OFFSET", "ON", "ONLY", "OR", "ORDER",
-    "OUTER", "OVERLAPS", "PERCENTILE_CONT", "PRIMARY", "REFERENCES", "RIGHT", "SELECT", "SEMI", "SESSION_USER",
-    "SOME", "SQL", "START", "TABLE", "THEN", "TIME", "TO", "TRAILING", "TRUE", "UNION", "UNIQUE", "UNKNOWN",
-    "USER", "USING", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH", "WITHIN",
-];
+const RESERVED: &str = "\
+    ALL AND ANTI ANY AS AUTHORIZATION BOTH CASE CAST CHECK COLLATE COLUMN CONSTRAINT CREATE CROSS \
+    CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER DISTINCT ELSE END ESCAPE EXCEPT EXECUTE \
+    FALSE FETCH FILTER FOR FOREIGN FROM FULL FUNCTION GRANT GROUP HAVING IN INNER INTERSECT INTO IS JOIN \
+    LATERAL LEADING LEFT MINUS NATURAL NOT NULL OFFSET ON ONLY OR ORDER OUTER OVERLAPS PERCENTILE_CONT \
+    PRIMARY REFERENCES RIGHT SELECT SEMI SESSION_USER SOME SQL START TABLE THEN TIME TO TRAILING TRUE \
+    UNION UNIQUE UNKNOWN USER USING VALUES WHEN WHERE WINDOW WITH WITHIN";
 
 impl Rules for Spark {
-    fn same(&self) -> &'static [&'static str] {
-        &SAME
+    fn same(&self) -> &'static str {
+        SAME
     }
 
     fn pairs(&self) -> &'static [Pair] {
         &PAIRS
     }
 
-    fn reserved(&self) -> &'static [&'static str] {
-        &RESERVED
+    fn reserved(&self) -> &'static str {
+        RESERVED
     }
 
     fn quote(&self) -> char {
@@ -150,11 +130,14 @@ impl Rules for Spark {
                     fields.push(AccessExpr::Dot(Expr::Identifier(names::ident(self, name))));
                 }
                 Some(Value::Number(digits, _)) => {
-                    let place: usize = digits.parse().map_err(|_| format!("{digits} is no place in a list"))?;
+                    let place: usize =
+                        digits.parse().map_err(|_| format!("{digits} is no place in a list"))?;
                     let item = place.checked_sub(1).ok_or("lists count from 1")?;
                     value = get(accessed(value, std::mem::take(&mut fields)), item);
                 }
-                _ if matches!(&access, AccessExpr::Dot(_)) || constant(&access).is_some() => fields.push(access),
+                _ if matches!(&access, AccessExpr::Dot(_)) || constant(&access).is_some() => {
+                    fields.push(access)
+                }
                 _ => return Err(format!("there is no rule for what {access} gives")),
             }
         }

@@ -37,7 +37,8 @@ fn sql_type(dialect: Dialect, data_type: &DataType) -> Result<String, Refusal> {
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) if is_duckdb => "TIMESTAMPTZ".to_owned(),
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "TIMESTAMP".to_owned(),
         DataType::Struct(fields) => {
-            let fields = fields.iter().map(|field| struct_field(dialect, field)).collect::<Result<Vec<_>, _>>()?;
+            let fields =
+                fields.iter().map(|field| struct_field(dialect, field)).collect::<Result<Vec<_>, _>>()?;
             if is_duckdb {
                 format!("STRUCT({})", fields.join(", "))
             } else {

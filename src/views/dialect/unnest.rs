@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, GroupByExpr, Ident, LateralView, ObjectName, Query, Select, Value, Visit, VisitMut, Visitor,
-    VisitorMut,
+    FunctionArguments, GroupByExpr, Ident, LateralView, ObjectName, Query, Select, Value, Visit, VisitMut,
+    Visitor, VisitorMut,
 };
 
 use super::Refusal;
@@ -25,7 +25,11 @@ pub(super) fn as_lateral_view(select: &mut Select) -> Result<(), Refusal> {
     let mut found = Unnested::default();
     let _ = Visit::visit(&select.projection, &mut found);
     let Some(list) = found.lists.first() else {
-        return if found.places.is_empty() { Ok(()) } else { refused("numbers that are unnested without a list") };
+        return if found.places.is_empty() {
+            Ok(())
+        } else {
+            refused("numbers that are unnested without a list")
+        };
     };
     if found.lists.iter().any(|other| other != list) {
         return refused("two lists that are unnested side by side");
@@ -155,7 +159,9 @@ mod tests {
 
     fn spark(sql: &str) -> Result<String, String> {
         let translated = View::read("x", sql).unwrap().translate(Dialect::Spark, &Relations::default());
-        translated.map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" ")).map_err(|error| error.to_string())
+        translated
+            .map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" "))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
