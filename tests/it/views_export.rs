@@ -57,7 +57,7 @@ fn schemas_have_the_names_that_are_asked_for() {
         "databricks",
         "--fhir-version",
         "R4",
-        "--tables",
+        "--tables-schema",
         "main.raw",
         "--schema",
         "main.clinic",

@@ -214,7 +214,7 @@ mod tests {
             (
                 "CAST(a AS DATE) - CAST(b AS DATE)",
                 "CAST(timezone('UTC', a) AS DATE) - CAST(timezone('UTC', b) AS DATE)",
-                "CAST(floor(unix_seconds(a) / 86400) AS INT) - CAST(floor(unix_seconds(b) / 86400) AS INT)",
+                "CAST(FLOOR(unix_seconds(a) / 86400) AS INT) - CAST(FLOOR(unix_seconds(b) / 86400) AS INT)",
             ),
             (
                 "lag(a) OVER (PARTITION BY b ORDER BY c DESC)",
