@@ -34,7 +34,7 @@ SELECT
   CAST(32817 AS INT) AS device_type_concept_id,
   CAST(NULL AS STRING) AS unique_device_id,
   CAST(NULL AS STRING) AS production_id,
-  CAST(e.quantity AS INT) AS quantity,
+  CAST(trunc(e.quantity) AS INT) AS quantity,
   e.provider_id,
   e.visit_occurrence_id,
   CAST(NULL AS BIGINT) AS visit_detail_id,

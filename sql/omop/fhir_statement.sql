@@ -121,7 +121,7 @@ coded_drug AS (
     coalesce(drug.drug_codings, medicine.medicine_codings) AS coded_codings,
     coalesce(drug.drug_text, medicine.medicine_text, drug.medication_display) AS coded_text,
     drug.drug_start, drug.drug_end, drug.drug_quantity, drug.drug_refills,
-    CASE WHEN drug.supply_unit IN ('d', 'day', 'days') THEN CAST(greatest(drug.supply, 1) AS INT) END AS drug_days,
+    CASE WHEN drug.supply_unit IN ('d', 'day', 'days') THEN CAST(trunc(greatest(drug.supply, 1)) AS INT) END AS drug_days,
     drug.drug_sig, drug.route_codings, drug.dose_system, drug.dose_code
   FROM drug
   LEFT JOIN (SELECT id AS medicine_id, code.coding AS medicine_codings, code.text AS medicine_text FROM Medication) AS medicine

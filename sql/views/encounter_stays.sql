@@ -22,9 +22,9 @@ WITH stay AS (
   SELECT
     encounter_id, patient_id, status, class_code, start_time, end_time, discharge_disposition_code, organization_id,
     lag(encounter_id) OVER patient_stays AS previous_encounter_id,
-    (date_part('epoch', start_time) - date_part('epoch', lag(end_time) OVER patient_stays)) / 86400 AS days_since_previous,
+    (date_part('epoch', start_time) - date_part('epoch', lag(end_time) OVER patient_stays)) / 86400.0 AS days_since_previous,
     lead(encounter_id) OVER patient_stays AS next_encounter_id,
-    (date_part('epoch', lead(start_time) OVER patient_stays) - date_part('epoch', end_time)) / 86400 AS days_to_next
+    (date_part('epoch', lead(start_time) OVER patient_stays) - date_part('epoch', end_time)) / 86400.0 AS days_to_next
   FROM encounters
   WHERE patient_id IS NOT NULL
     AND class_code IN ('IMP', 'ACUTE', 'NONAC')
@@ -41,7 +41,7 @@ SELECT
   end_time,
   discharge_disposition_code,
   organization_id,
-  (date_part('epoch', end_time) - date_part('epoch', start_time)) / 3600 AS stay_hours,
+  (date_part('epoch', end_time) - date_part('epoch', start_time)) / 3600.0 AS stay_hours,
   CAST(CAST(end_time AS DATE) - CAST(start_time AS DATE) AS INT) AS stay_nights,
   previous_encounter_id,
   days_since_previous,

@@ -17,15 +17,21 @@ SELECT
   patient_id,
   code_system,
   code,
-  first_value(code_display ORDER BY recorded_time DESC NULLS LAST, condition_id) AS code_display,
-  first_value(condition_id ORDER BY recorded_time DESC NULLS LAST, condition_id) AS condition_id,
+  max(CASE WHEN recency = 1 THEN code_display END) AS code_display,
+  max(CASE WHEN recency = 1 THEN condition_id END) AS condition_id,
   count(*) AS condition_count,
   bool_or(array_has(string_to_array(coalesce(category_codes, ''), ','), 'problem-list-item')) AS is_problem_list_item,
   min(start_time) AS start_time,
   max(recorded_time) AS recorded_time,
   max(last_updated) AS last_updated
 FROM (
-  SELECT *, CASE WHEN code IS NULL THEN code_display END AS text_without_code
+  SELECT
+    *,
+    CASE WHEN code IS NULL THEN code_display END AS text_without_code,
+    row_number() OVER (
+      PARTITION BY patient_id, code_system, code, CASE WHEN code IS NULL THEN code_display END
+      ORDER BY recorded_time DESC NULLS LAST, condition_id
+    ) AS recency
   FROM conditions
   WHERE patient_id IS NOT NULL
     AND status IN ('active', 'recurrence', 'relapse')

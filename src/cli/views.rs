@@ -8,6 +8,7 @@ use fhir_definitions::{Definitions, FhirVersion};
 
 use super::answer::AnswerOptions;
 use super::options::{ReportFormat, VersionOption};
+use super::views_export::ExportViews;
 use super::{Done, print};
 use crate::error::Error;
 use crate::lake::Lake;
@@ -56,6 +57,7 @@ enum ViewsCommand {
     /// The rows of a ViewDefinition, over a lake or over NDJSON without one
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<Run>),
+    Export(Box<ExportViews>),
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +129,7 @@ impl Views {
                 print::data(&print::table(&["view", "description"], &rows))?;
             }
             ViewsCommand::Run(run) => return run.run().await,
+            ViewsCommand::Export(export) => return export.run().await,
             ViewsCommand::Show { name, version } => {
                 let in_omop = name.strip_prefix("omop.").and_then(omop::find);
                 let sql = match in_omop {

@@ -113,9 +113,10 @@ impl LakeSchema {
 }
 
 /// A function that makes a table's columns.
-type Columns = fn() -> arrow::datatypes::Schema;
+pub(super) type Columns = fn() -> arrow::datatypes::Schema;
 
-fn own_tables() -> [(&'static str, Columns); 8] {
+/// The lake's own tables, with their columns.
+pub(super) fn own_tables() -> [(&'static str, Columns); 8] {
     [
         (ExportRow::TABLE, ExportRow::schema),
         (FileRow::TABLE, FileRow::schema),

@@ -4,6 +4,7 @@ pub mod catalog;
 mod changed_rows;
 pub mod changes;
 pub mod definition;
+pub mod external;
 mod folder;
 pub mod format;
 mod functions;

@@ -3,6 +3,8 @@
 //! One invariant: a view's columns are a contract. Its header names them all, in order, and a test compares.
 
 pub mod definition;
+pub mod dialect;
+pub mod export;
 pub mod folder;
 mod header;
 mod library;

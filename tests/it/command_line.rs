@@ -29,6 +29,7 @@ fn help_says_what_there_is_with_examples() {
         &["quality"],
         &["status"],
         &["views"],
+        &["views", "export"],
         &["raw"],
         &["rebuild"],
         &["changes"],
@@ -36,7 +37,8 @@ fn help_says_what_there_is_with_examples() {
     ] {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let help = text(&fhirlake(&arguments).stdout);
-        insta::assert_snapshot!(format!("help_{}", command.first().unwrap_or(&"fhirlake")), help);
+        let name = if command.is_empty() { "fhirlake".to_owned() } else { command.join("_") };
+        insta::assert_snapshot!(format!("help_{name}"), help);
     }
 }
 

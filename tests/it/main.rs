@@ -27,4 +27,5 @@ mod upsert;
 mod validation;
 mod view_definitions;
 mod views;
+mod views_export;
 mod watermark;

@@ -3,24 +3,27 @@
 -- grain: SELECT count(*) FROM Encounter
 WITH practitioner AS (
   -- Of a participant whose type nothing says, the identifier must find a Practitioner.
-  SELECT encounter_id, first_value(practitioner_id ORDER BY place) AS practitioner_id
+  SELECT encounter_id, practitioner_id
   FROM (
-    SELECT
-      encounter_id,
-      place,
-      coalesce(individual['__reference_type'], individual['type']) AS said_type,
-      coalesce(individual['__reference_id'], found.resource_id) AS practitioner_id
+    SELECT encounter_id, practitioner_id, row_number() OVER (PARTITION BY encounter_id ORDER BY place) AS rank
     FROM (
       SELECT
-        id AS encounter_id,
-        unnest(participant)['actor'] AS individual,
-        unnest(generate_series(1, CAST(array_length(participant) AS BIGINT))) AS place
-      FROM Encounter
+        encounter_id,
+        place,
+        coalesce(individual['__reference_type'], individual['type']) AS said_type,
+        coalesce(individual['__reference_id'], found.resource_id) AS practitioner_id
+      FROM (
+        SELECT
+          id AS encounter_id,
+          unnest(participant)['actor'] AS individual,
+          unnest(generate_series(1, CAST(array_length(participant) AS BIGINT))) AS place
+        FROM Encounter
+      )
+      LEFT JOIN conditional_references AS found ON found.reference = conditional_reference(individual, 'Practitioner')
     )
-    LEFT JOIN conditional_references AS found ON found.reference = conditional_reference(individual, 'Practitioner')
+    WHERE said_type = 'Practitioner' OR (said_type IS NULL AND practitioner_id IS NOT NULL)
   )
-  WHERE said_type = 'Practitioner' OR (said_type IS NULL AND practitioner_id IS NOT NULL)
-  GROUP BY encounter_id
+  WHERE rank = 1
 )
 SELECT
   id AS encounter_id,

@@ -1,4 +1,5 @@
-"""Spark reads a lake after each step of its history, reads its change feeds, and writes to it too. See ../README.md."""
+"""Spark reads a lake after each step of its history, reads its change feeds, writes to it too, and has the views. See
+../README.md."""
 
 import sys
 import tempfile
@@ -10,11 +11,13 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[levels] / name) for levels,
 
 import deltalake  # noqa: E402
 import pyarrow as pa  # noqa: E402
-from harness import Failed, Verdicts, say  # noqa: E402
+from harness import Failed, Program, Verdicts, say  # noqa: E402
 from history import COPY_ON_WRITE, DELETION_VECTORS, History, later  # noqa: E402
 from lineage import Raw, differences  # noqa: E402
 from readers import READERS, Reader, read_by_all  # noqa: E402
 from spark import Spark  # noqa: E402
+from spark_views import SparkSql  # noqa: E402
+from views import Views, lakes  # noqa: E402
 
 # The types that the history is about, one with a thousand columns, and one that never changes.
 SOME = {"AllergyIntolerance", "Condition", "Encounter", "ExplanationOfBenefit", "Observation", "Patient", "Provenance"}
@@ -175,10 +178,21 @@ def marks(spark: Spark, table: Path) -> list[str]:
     return sorted(row["id"] for row in rows if row["implicitRules"] == MARK)
 
 
+def views_in_spark(verdicts: Verdicts, work: Path) -> None:
+    """The views that `fhirlake views export` writes for Spark have the rows of `fhirlake query`."""
+    for lake in lakes(work):
+        views = Views(Program(work), lake, SparkSql())
+        views.make()
+        for name, rows, found in views.differences():
+            verdicts.check(f"{lake.name}: {rows} rows of the view {name}", found, [])
+
+
 def main() -> int:
     verdicts = Verdicts()
     spark = Spark()
     say(f"{spark.name} is there")
+    with tempfile.TemporaryDirectory(prefix="fhirlake-spark-") as work:
+        verdicts.scenario("the views in Spark", views_in_spark, verdicts, Path(work))
     for mode in (DELETION_VECTORS, COPY_ON_WRITE):
         with tempfile.TemporaryDirectory(prefix="fhirlake-spark-") as work:
             history = History(Path(work), mode, SOME)
