@@ -17,10 +17,10 @@ from views import Views, lakes  # noqa: E402
 def main() -> int:
     found: list[str] = []
     with tempfile.TemporaryDirectory(prefix="fhirlake-views-") as work:
-        for lake in lakes(Path(work)):
+        for lake, version in lakes(Path(work)):
             engine, count, before = DuckDb(), 0, len(found)
             try:
-                views = Views(Program(Path(work)), lake, engine)
+                views = Views(Program(Path(work)), lake, version, engine)
                 views.make()
                 for _, rows, differences in views.differences():
                     found += [f"{lake.name}: {text}" for text in differences]

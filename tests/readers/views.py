@@ -1,9 +1,9 @@
 """The views in another engine beside `fhirlake query`: the script of `fhirlake views export` is run, and each view is read. Its
 columns, their types and all rows must be the same.
 
-An engine's session is in a time zone that is not UTC, so that nothing passes which depends on it. There are two lakes: one of
-the sample's two exports, where rows have left by deletion vectors and some types have no table; and one of what Synthea never
-writes, with members of Groups.
+An engine's session is in a time zone that is not UTC, so that nothing passes which depends on it. There are three lakes: one
+of the sample's two exports, where rows have left by deletion vectors and some types have no table; and two of what Synthea never
+writes, with members of Groups, in FHIR R4 and R5.
 """
 
 import json
@@ -19,24 +19,26 @@ from harness import ROOT, Failed, Program
 from history import DELETION_VECTORS, History
 
 VOCABULARY = ROOT / "tests" / "omop" / "vocabulary"
-EDGE = ROOT / "tests" / "data" / "edge"
+EDGE = {"R4": ROOT / "tests" / "data" / "edge", "R5": ROOT / "tests" / "data" / "edge-r5"}
 ZONE = "America/New_York"
 # How many differences of a view are told.
 SHOWN = 3
 
 
-def lakes(work: Path) -> Iterator[Path]:
-    """The lakes, each when it is there."""
+def lakes(work: Path) -> Iterator[tuple[Path, str]]:
+    """The lakes with their FHIR versions, each when it is there."""
     history = History(work, DELETION_VECTORS)
     for step in history.play():
         if step == "delete":
             break
     history.must("rows have left by deletion vectors", bool(history.vectors()))
-    yield history.lake
-    edge = work / "edge"
-    history.program.run("ingest", "--lake", str(edge), "--validate", "none", str(EDGE))
-    members(history.program, edge)
-    yield edge
+    yield history.lake, "R4"
+    for version, data in EDGE.items():
+        edge = work / data.name
+        what = ["--validate", "none", "--fhir-version", version, str(data)]
+        history.program.run("ingest", "--lake", str(edge), *what)
+        members(history.program, edge)
+        yield edge, version
 
 
 def members(program: Program, lake: Path) -> None:
@@ -79,9 +81,9 @@ class Engine(ABC):
 class Views:
     """The views of one lake in an engine."""
 
-    def __init__(self, program: Program, lake: Path, engine: Engine):
+    def __init__(self, program: Program, lake: Path, version: str, engine: Engine):
         self.program, self.lake, self.engine = program, lake, engine
-        listed = program.json("views", "list")
+        listed = [view for view in program.json("views", "list") if version in view["fhir"]]
         self.names = [f"{view['schema']}.{view['name']}" if "schema" in view else view["name"] for view in listed]
 
     def make(self) -> None:
@@ -94,7 +96,7 @@ class Views:
                 self.engine.run(file.read_text())
             except Exception as error:
                 raise Failed(f"{self.engine.name} does not run {file.name}: {error}") from error
-        for table in ("concept", "concept_relationship"):
+        for table in ("concept", "concept_relationship") if any(name.startswith("omop.") for name in self.names) else ():
             self.engine.load(f"omop.{table}", VOCABULARY / f"{table.upper()}.csv")
 
     def differences(self) -> Iterator[tuple[str, int, list[str]]]:

@@ -180,8 +180,8 @@ def marks(spark: Spark, table: Path) -> list[str]:
 
 def views_in_spark(verdicts: Verdicts, work: Path) -> None:
     """The views that `fhirlake views export` writes for Spark have the rows of `fhirlake query`."""
-    for lake in lakes(work):
-        views = Views(Program(work), lake, SparkSql())
+    for lake, version in lakes(work):
+        views = Views(Program(work), lake, version, SparkSql())
         views.make()
         for name, rows, found in views.differences():
             verdicts.check(f"{lake.name}: {rows} rows of the view {name}", found, [])
