@@ -36,7 +36,7 @@ class Helios(Service):
     """A running server, to be used in a `with` statement. What it has stays in `work`, for the next one there."""
 
     def __init__(self, work: Path, log: Path, settings: dict[str, str] | None = None):
-        home = installed("helios", [PACKAGE, POM], TOOLS, "some 20 minutes of building, 3 GB meanwhile", fetch)
+        home = installed("helios", [PACKAGE, POM], TOOLS, "20 minutes of CPU and 2 GB to build it, 120 MB to keep", fetch)
         work.mkdir(exist_ok=True)
         own = {
             "DATABASE_URL": str(work / "fhir.db"),
