@@ -26,6 +26,7 @@ mod expression;
 mod needs;
 mod output;
 mod plan;
+mod quantity;
 mod rows;
 mod table;
 mod temporal;
