@@ -24,6 +24,7 @@ mod report;
 mod server;
 mod status;
 mod views;
+mod views_run;
 mod watermark;
 
 use std::io::IsTerminal;

@@ -38,6 +38,20 @@ pub enum Format {
     Arrow,
 }
 
+impl Format {
+    /// What the names of files in this form end with; `None` for the one that is no file's.
+    pub const fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::Table => None,
+            Self::Csv => Some("csv"),
+            Self::Json => Some("json"),
+            Self::Ndjson => Some("ndjson"),
+            Self::Parquet => Some("parquet"),
+            Self::Arrow => Some("arrows"),
+        }
+    }
+}
+
 /// Rows that a table for people shows: more belong into a file.
 const TABLE_ROWS: usize = 10_000;
 

@@ -4,6 +4,7 @@ pub mod catalog;
 mod changed_rows;
 pub mod changes;
 pub mod definition;
+pub mod files;
 mod folder;
 pub mod format;
 mod functions;
@@ -14,6 +15,7 @@ pub mod omop;
 mod omop_id;
 pub mod quality;
 pub mod session;
+pub mod shared;
 pub mod vocabulary;
 
 pub use changes::{ChangedSince, ChangesOptions, changes};

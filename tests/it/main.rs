@@ -26,5 +26,6 @@ mod tidy;
 mod upsert;
 mod validation;
 mod view_definitions;
+mod view_folders;
 mod views;
 mod watermark;

@@ -73,7 +73,10 @@ impl Output {
             Type::Nothing => declared.map_or(Form::Text, Form::of),
             Type::Primitive(code, _) => Form::of(code),
             Type::Quantity => {
-                return fault("a column has values without elements: compare the quantity, or name its value".to_owned());
+                return fault(
+                    "a column has values without elements: compare the quantity, or name its value"
+                        .to_owned(),
+                );
             }
             Type::Complex(complex) => {
                 let names: Vec<_> = complex.elements.iter().map(|element| element.name.as_str()).collect();

@@ -159,10 +159,7 @@ impl Quantity {
             (Unit::Ucum { meaning: of_self, .. }, Unit::Ucum { meaning: of_other, .. }) => {
                 compare_ucum(self.value, of_self, other.value, of_other)
             }
-            (
-                Unit::Other { system: of_self, code: one },
-                Unit::Other { system: of_other, code: another },
-            ) => {
+            (Unit::Other { system: of_self, code: one }, Unit::Other { system: of_other, code: another }) => {
                 let same = of_self == of_other && one == another;
                 same.then(|| self.value.compare(other.value))?
             }
@@ -278,7 +275,10 @@ mod tests {
         assert_eq!(text.compare(&text.clone()), Some(Ordering::Equal));
         assert_eq!(text.compare(&Quantity::parse("1 'mg'").unwrap()), None);
         assert_eq!(of(Unit::of_fhir(Some(UCUM), Some("mgg"), None)).compare(&text), None);
-        assert_eq!(of(Unit::of_fhir(None, None, None)).compare(&Quantity::parse("1").unwrap()), Some(Ordering::Equal));
+        assert_eq!(
+            of(Unit::of_fhir(None, None, None)).compare(&Quantity::parse("1").unwrap()),
+            Some(Ordering::Equal)
+        );
     }
 
     #[test]

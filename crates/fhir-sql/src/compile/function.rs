@@ -76,7 +76,11 @@ impl Compiler {
             "toQuantity" if from.of.is(self.definitions, "Quantity") => {
                 call.takes(0..=0)?;
                 let is_made = matches!(from.of, Type::Quantity);
-                Ok(if is_made { from } else { made(Box::new(from), Function::OfQuantity, Type::Quantity, call.span) })
+                Ok(if is_made {
+                    from
+                } else {
+                    made(Box::new(from), Function::OfQuantity, Type::Quantity, call.span)
+                })
             }
             _ => self.simple(from, &call, scope),
         }
@@ -255,9 +259,9 @@ fn signature(call: &Call<'_>, from: &Expression, argument: Option<&Step>) -> Res
         "toQuantity" => (on(call, from, TO_QUANTITY, Function::ToQuantity)?, 0..=0, Type::Quantity),
         "toDecimal" => (on(call, from, PRIMITIVES, Function::ToDecimal)?, 0..=0, Type::system(Kind::Decimal)),
         _ => {
-            return of_text(call, from, argument).or_else(|| of_number(call, from)).unwrap_or_else(|| {
-                Err(Fault::new(call.span, unknown(call.name)))
-            });
+            return of_text(call, from, argument)
+                .or_else(|| of_number(call, from))
+                .unwrap_or_else(|| Err(Fault::new(call.span, unknown(call.name))));
         }
     })
 }

@@ -43,8 +43,12 @@ impl Compiler {
 fn quantity(value: &str, unit: &WrittenUnit) -> Result<Quantity, String> {
     let value = Decimal::parse(value).ok_or("this is no Decimal")?;
     let unit = match unit {
-        WrittenUnit::Ucum(code) => Unit::written(code).map_err(|why| format!("this is no unit of UCUM: {why}"))?,
-        WrittenUnit::Calendar(name) => Unit::Calendar(Calendar::named(name).ok_or("this is no unit of the calendar")?),
+        WrittenUnit::Ucum(code) => {
+            Unit::written(code).map_err(|why| format!("this is no unit of UCUM: {why}"))?
+        }
+        WrittenUnit::Calendar(name) => {
+            Unit::Calendar(Calendar::named(name).ok_or("this is no unit of the calendar")?)
+        }
     };
     Ok(Quantity { value, unit: Arc::new(unit) })
 }

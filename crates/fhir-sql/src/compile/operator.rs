@@ -63,6 +63,9 @@ impl Compiler {
             return Err(Fault::new(left.span, reason));
         }
         for side in [&left, &right] {
+            if let Type::Choice(_) = side.of {
+                kind(side)?;
+            }
             if !matches!(side.of, Type::Quantity | Type::Nothing) {
                 let reason = format!(
                     "a quantity and a {} never compare: write a unit, as in 5 'mg' or 4 days, or name the value",

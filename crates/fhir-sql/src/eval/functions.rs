@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 
 use super::collection::{Collection, Values};
-use super::{Focus, booleans, element, evaluate, integers, json, operators, quantities, scalars, singles, texts};
+use super::{
+    Focus, booleans, element, evaluate, integers, json, operators, quantities, scalars, singles, texts,
+};
 use crate::error::Fault;
 use crate::expression::{Expression, Function};
 use crate::types::Kind;

@@ -33,6 +33,7 @@ fn an_error_points_at_the_character() {
         "subject.getReferenceKey(Patiant)",
         "5 'mg'",
         "value.ofType(Quantity) > 5",
+        "value > 5 'mg'",
         "value.ofType(Quantity) > 5 'mgg'",
         "value.ofType(Quantity) + 5 'mg'",
         "5 'mg' in component.value.ofType(Quantity)",
