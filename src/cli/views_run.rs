@@ -131,6 +131,14 @@ impl Run {
             let reason = "files of views are for programs: say --format csv, json, ndjson, parquet or arrow";
             return Err(Error::Refused(reason.to_owned()).into());
         };
+        // A view's answer as JSON would have the name of its ViewDefinition.
+        let real = |path: &Path| path.canonicalize().ok();
+        if real(folder).is_some_and(|folder| Some(folder) == real(&self.path)) {
+            let reason = format!(
+                "{path} has the views: say another folder with -o, so that no file of theirs is written over"
+            );
+            return Err(Error::Refused(reason).into());
+        }
         Ok(Output { folder: folder.to_owned(), format, extension })
     }
 

@@ -95,6 +95,11 @@ fn a_folder_without_a_folder_to_write_to_is_refused_with_what_to_do() {
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("say --format csv, json, ndjson, parquet or arrow"), "{error}");
 
+    let (code, _, error) = answered(&[&base[..], &["-o", views.as_str(), "--format", "json"]].concat());
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("say another folder with -o"), "{error}");
+    assert_eq!(std::fs::read_to_string(Path::new(&views).join("names.json")).unwrap(), NAMES);
+
     let wrong = NAMES.replace("family", "famly");
     write(Path::new(&views), &[("wrong.json", &wrong)]);
     let (code, _, error) = answered(&[&base[..], &["-o", to, "--format", "parquet"]].concat());
@@ -127,6 +132,19 @@ fn a_view_that_fails_on_its_data_does_not_take_the_others_with_it() {
     assert!(!error.contains("Doe"), "{error}");
     assert_eq!(read(&to, "names.ndjson").lines().count(), 2);
     assert!(!to.join("one.ndjson").exists());
+
+    // A line that is no resource is one for no view.
+    write(
+        &bench.path("files"),
+        &[("Patient.2.ndjson", "{\"resourceType\":\"Patient\",\"id\":\"b\"}\n{\"resourceType\":\"Patient\"")],
+    );
+    std::fs::remove_file(to.join("names.ndjson")).unwrap();
+    let (code, _, error) =
+        answered(&["views", "run", folder, "--ndjson", files, "--format", "ndjson", "-o", to_text]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("line 2 of ") && error.contains("Patient.2.ndjson"), "{error}");
+    assert!(error.contains("2 of 2 views have no answer"), "{error}");
+    assert!(!to.join("names.ndjson").exists());
 }
 
 #[test]

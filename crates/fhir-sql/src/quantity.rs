@@ -102,7 +102,10 @@ impl Unit {
     pub(crate) fn written(code: &str) -> Result<Self, String> {
         let calendar = Calendar::of_ucum(code)
             .filter(|calendar| matches!(calendar, Calendar::Second | Calendar::Millisecond));
-        let meaning = octofhir_ucum::analyse(code).map_err(|error| error.to_string())?;
+        let meaning = octofhir_ucum::analyse(code).map_err(|error| {
+            let hint = error.suggestions.first().map(|hint| format!(". {hint}")).unwrap_or_default();
+            format!("{}{hint}", error.message)
+        })?;
         Ok(Self::Ucum { meaning: Box::new(meaning), calendar })
     }
 

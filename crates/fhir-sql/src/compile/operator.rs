@@ -55,6 +55,12 @@ impl Compiler {
                 | Operator::Greater
                 | Operator::GreaterOrEqual
         );
+        let dates = [&left, &right].into_iter().any(|side| side.of.kind().is_some_and(Kind::is_date));
+        if dates && matches!(operator, Operator::Add | Operator::Subtract) {
+            let reason =
+                "dates have no arithmetic here: compute with them in the SQL that selects from the view";
+            return Err(Fault::new(left.span, reason));
+        }
         if !compares {
             let reason = format!(
                 "quantities are compared, with = != ~ !~ < <= > >=, and {} is not for them: name the value, and the code",
