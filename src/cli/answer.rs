@@ -22,6 +22,16 @@ pub struct AnswerOptions {
 }
 
 impl AnswerOptions {
+    /// The form.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The file, or folder of files.
+    pub fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
+
     /// Writes an answer.
     pub async fn write(&self, answer: SendableRecordBatchStream) -> anyhow::Result<()> {
         let written = match &self.output {
@@ -44,7 +54,11 @@ impl AnswerOptions {
 }
 
 /// Writes the answer beside the file and renames it: a query that fails leaves the file as it was.
-async fn to_file(path: &Path, format: Format, answer: SendableRecordBatchStream) -> anyhow::Result<Written> {
+pub async fn to_file(
+    path: &Path,
+    format: Format,
+    answer: SendableRecordBatchStream,
+) -> anyhow::Result<Written> {
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;

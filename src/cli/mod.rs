@@ -25,6 +25,7 @@ mod server;
 mod status;
 mod views;
 mod views_export;
+mod views_run;
 mod watermark;
 
 use std::io::IsTerminal;

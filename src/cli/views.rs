@@ -1,18 +1,12 @@
 //! `fhirlake views`.
 
-use std::path::PathBuf;
-
-use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
-use fhir_definitions::{Definitions, FhirVersion};
+use fhir_definitions::FhirVersion;
 
-use super::answer::AnswerOptions;
 use super::options::{ReportFormat, VersionOption};
 use super::views_export::ExportViews;
+use super::views_run::{self, Run};
 use super::{Done, print};
-use crate::error::Error;
-use crate::lake::Lake;
-use crate::query::{Pin, Session, definition, ndjson};
 use crate::views::{self, omop};
 
 const EXAMPLES: &str = "\
@@ -21,15 +15,8 @@ Examples:
   fhirlake views show observations
   fhirlake views show omop.person
   fhirlake views run blood-pressure.json --lake lake
-  fhirlake views run blood-pressure.json --ndjson export/ --format csv -o blood-pressure.csv";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  fhirlake views run blood-pressure.json --lake lake
-  fhirlake views run blood-pressure.json --lake lake --format ndjson
   fhirlake views run blood-pressure.json --ndjson export/ --format csv -o blood-pressure.csv
-
-A ViewDefinition is that of SQL on FHIR (https://sql-on-fhir.org). `fhirlake query --views FOLDER` selects from several.";
+  fhirlake views run my-views/ --lake lake --format parquet -o answers/";
 
 /// The SQL views: what there is, and what it says; and ViewDefinitions, run
 #[derive(Debug, Args)]
@@ -54,50 +41,10 @@ enum ViewsCommand {
         #[command(flatten)]
         version: VersionOption,
     },
-    /// The rows of a ViewDefinition, over a lake or over NDJSON without one
-    #[command(after_help = RUN_EXAMPLES)]
+    /// The rows of a ViewDefinition, or of a folder of views, over a lake or over NDJSON without one
+    #[command(after_help = views_run::EXAMPLES, mut_arg("output", views_run::output_help))]
     Run(Box<Run>),
     Export(Box<ExportViews>),
-}
-
-#[derive(Debug, Args)]
-struct Run {
-    /// The ViewDefinition, a file of JSON
-    file: PathBuf,
-    /// The lake's folder
-    #[arg(long, value_name = "FOLDER", env = "FHIRLAKE_LAKE", required_unless_present = "ndjson")]
-    lake: Option<String>,
-    /// A folder of NDJSON, or one file of it, that is read instead of a lake (.ndjson, .ndjson.gz, .ndjson.zst)
-    #[arg(long, value_name = "PATH", env = "FHIRLAKE_NDJSON")]
-    ndjson: Option<PathBuf>,
-    #[command(flatten)]
-    version: VersionOption,
-    #[command(flatten)]
-    answer: AnswerOptions,
-    /// The newest version of every table, also where the run that made it is not finished
-    #[arg(long, env = "FHIRLAKE_LATEST", value_parser = FalseyValueParser::new())]
-    latest: bool,
-}
-
-impl Run {
-    async fn run(self) -> anyhow::Result<Done> {
-        let view = views::definition::read(&self.file)?;
-        let answer = match (&self.ndjson, &self.lake) {
-            (Some(path), _) => {
-                let version = self.version.fhir_version.unwrap_or(FhirVersion::R4);
-                let files = ndjson::files(path)?;
-                definition::run_over_files(&view, Definitions::of(version), &files).await?
-            }
-            (None, Some(lake)) => {
-                let lake = Lake::open(lake).await?;
-                let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
-                Session::open(&lake, pin).await?.run_view(&view).await?
-            }
-            (None, None) => return Err(Error::Refused("say --lake or --ndjson".to_owned()).into()),
-        };
-        self.answer.write(answer).await?;
-        Ok(Done::Clean)
-    }
 }
 
 impl Views {

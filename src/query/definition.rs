@@ -2,6 +2,7 @@
 //!
 //! One invariant: a view is compiled for the columns of the table that it reads, when a statement names it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Schema;
@@ -9,8 +10,9 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
+use delta_scan::DeltaScan;
 use fhir_definitions::Definitions;
-use fhir_sql::{View, ViewDefinition, ViewTable};
+use fhir_sql::{Narrow, View, ViewDefinition, ViewTable};
 
 use super::ndjson::NdjsonTable;
 use super::session::{failed, query_error};
@@ -56,7 +58,22 @@ pub(super) fn over(
 ) -> Result<Arc<dyn TableProvider>> {
     let view = View::compile(definition, definitions, &resources.schema())
         .map_err(|error| Error::Query(format!("the view {name}: {error}")))?;
-    Ok(Arc::new(ViewTable::new(Arc::new(view), resources)))
+    let leaves = resources.downcast_ref::<DeltaScan>().map(|scan| Arc::new(Leaves(scan.clone())));
+    let table = ViewTable::new(Arc::new(view), resources);
+    Ok(Arc::new(match leaves {
+        Some(leaves) => table.narrowed_by(leaves),
+        None => table,
+    }))
+}
+
+/// A table of a lake, of whose nested columns a view reads what it uses.
+#[derive(Debug)]
+struct Leaves(DeltaScan);
+
+impl Narrow for Leaves {
+    fn narrowed(&self, leaves: &BTreeSet<Vec<String>>) -> Arc<dyn TableProvider> {
+        Arc::new(self.0.only(leaves))
+    }
 }
 
 /// What stands for the table of a type that there is not: the view says what is wrong with it.

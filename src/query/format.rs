@@ -1,19 +1,20 @@
 //! Answers as bytes: a table for people; CSV, JSON, NDJSON, Parquet and Arrow for programs.
 //!
-//! One invariant: answers stream, and the parts of a format that frame them (a header, brackets) are written once, for no
-//! rows too. Only the table for people is collected, since its columns must be as wide as their widest value.
+//! One invariant: answers stream, some batches of them at a time, and the parts of a format that frame them (a header, brackets) are
+//! written once, for no rows too. Only the table for people is collected, since its columns must be as wide as their widest value.
 
 use std::io::Write;
 
 use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, WriterBuilder as JsonWriterBuilder};
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -36,6 +37,20 @@ pub enum Format {
     Parquet,
     /// A stream of Arrow's IPC format.
     Arrow,
+}
+
+impl Format {
+    /// What the names of files in this form end with; `None` for the one that is no file's.
+    pub const fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::Table => None,
+            Self::Csv => Some("csv"),
+            Self::Json => Some("json"),
+            Self::Ndjson => Some("ndjson"),
+            Self::Parquet => Some("parquet"),
+            Self::Arrow => Some("arrows"),
+        }
+    }
 }
 
 /// Rows that a table for people shows: more belong into a file.
@@ -104,12 +119,14 @@ async fn write_to(
     match format {
         Format::Table => table(answer, to).await,
         Format::Json => json::<JsonArray>(answer, to).await,
-        Format::Ndjson => json::<LineDelimited>(answer, to).await,
+        Format::Ndjson => {
+            check_names(&answer.schema())?;
+            apart(answer, to, ndjson_lines).await
+        }
         Format::Csv => {
             let empty = RecordBatch::new_empty(answer.schema());
-            let mut writer = WriterBuilder::new().with_header(true).build(to);
-            writer.write(&empty).map_err(in_answer)?;
-            each(&mut answer, |batch| writer.write(batch)).await
+            WriterBuilder::new().with_header(true).build(&mut *to).write(&empty).map_err(in_answer)?;
+            apart(answer, to, csv_lines).await
         }
         Format::Parquet => {
             let properties =
@@ -143,17 +160,61 @@ async fn each(
     Ok(Written { rows, truncated: false })
 }
 
+/// Writes batches whose lines do not depend on those before them: they are made side by side, as many as there are processors, and
+/// written in their order.
+async fn apart(
+    answer: SendableRecordBatchStream,
+    to: &mut (dyn Write + Send),
+    lines: fn(&RecordBatch) -> std::result::Result<Vec<u8>, ArrowError>,
+) -> Result<Written> {
+    let at_once = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let made = answer.map(|batch| async move {
+        let batch = batch.map_err(|e| failed(&e))?;
+        let rows = batch.num_rows();
+        let made = tokio::spawn(async move { lines(&batch) }).await;
+        let made = made.map_err(|error| Error::QueryFailed(error.to_string()))?;
+        Ok::<_, Error>((rows, made.map_err(in_answer)?))
+    });
+    let mut made = std::pin::pin!(made.buffered(at_once));
+    let mut rows = 0;
+    while let Some((count, lines)) = made.try_next().await? {
+        to.write_all(&lines).map_err(|e| in_answer(e.into()))?;
+        rows += count;
+    }
+    Ok(Written { rows, truncated: false })
+}
+
+fn csv_lines(batch: &RecordBatch) -> std::result::Result<Vec<u8>, ArrowError> {
+    let mut lines = Vec::new();
+    WriterBuilder::new().with_header(false).build(&mut lines).write(batch)?;
+    Ok(lines)
+}
+
+fn ndjson_lines(batch: &RecordBatch) -> std::result::Result<Vec<u8>, ArrowError> {
+    let mut lines = Vec::new();
+    let mut writer = JsonWriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut lines);
+    writer.write(batch)?;
+    writer.finish()?;
+    Ok(lines)
+}
+
+/// JSON objects have each name once.
+fn check_names(columns: &Schema) -> Result<()> {
+    let mut names = std::collections::HashSet::new();
+    match columns.fields().iter().find(|field| !names.insert(field.name())) {
+        Some(twice) => Err(Error::Query(format!(
+            "two columns of the answer are called {}, and JSON would have one of them: name them with AS",
+            twice.name()
+        ))),
+        None => Ok(()),
+    }
+}
+
 async fn json<F: JsonFormat>(
     mut answer: SendableRecordBatchStream,
     to: &mut (dyn Write + Send),
 ) -> Result<Written> {
-    let mut names = std::collections::HashSet::new();
-    if let Some(twice) = answer.schema().fields().iter().find(|field| !names.insert(field.name().clone())) {
-        return Err(Error::Query(format!(
-            "two columns of the answer are called {}, and JSON would have one of them: name them with AS",
-            twice.name()
-        )));
-    }
+    check_names(&answer.schema())?;
     let mut writer = JsonWriterBuilder::new().with_explicit_nulls(true).build::<_, F>(to);
     let written = each(&mut answer, |batch| writer.write(batch)).await?;
     writer.finish().map_err(in_answer)?;

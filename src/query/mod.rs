@@ -5,6 +5,7 @@ mod changed_rows;
 pub mod changes;
 pub mod definition;
 pub mod external;
+pub mod files;
 mod folder;
 pub mod format;
 mod functions;
@@ -15,6 +16,7 @@ pub mod omop;
 mod omop_id;
 pub mod quality;
 pub mod session;
+pub mod shared;
 pub mod vocabulary;
 
 pub use changes::{ChangedSince, ChangesOptions, changes};

@@ -61,8 +61,8 @@ pub struct Session {
     definitions: &'static Definitions,
 }
 
-const CATALOG: &str = "lake";
-const SCHEMA: &str = "lake";
+pub(super) const CATALOG: &str = "lake";
+pub(super) const SCHEMA: &str = "lake";
 
 impl Session {
     /// Opens a session on a lake. No table is opened before a statement names it.
@@ -83,28 +83,7 @@ impl Session {
             }
             Pin::Latest => None,
         };
-        let mut config = SessionConfig::new()
-            .with_information_schema(true)
-            .with_default_catalog_and_schema(CATALOG, SCHEMA)
-            .with_create_default_catalog_and_schema(true);
-        // FHIR's names are camelCase, and `start` and lambdas parse in this dialect.
-        config.options_mut().sql_parser.enable_ident_normalization = false;
-        config.options_mut().sql_parser.dialect = Dialect::Databricks;
-        // The rule puts projections of struct fields between filters; where these are then merged, the variable of a
-        // lambda is taken for a column, and `WHERE array_filter(code.coding, c -> …) … AND id = …` fails.
-        config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
-        let rules = PhysicalOptimizer::new().rules;
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_default_features()
-            .with_physical_optimizer_rules([Arc::new(LambdasApart) as _].into_iter().chain(rules).collect())
-            .with_optimizer_rule(Arc::new(NarrowNested))
-            .build();
-        let context = SessionContext::new_with_state(state);
-        context.register_udf(percent_decode());
-        context.register_udf(conditional_reference());
-        context.register_udf(preferred_coding());
-        context.register_udf(omop_id::function());
+        let context = new_context();
         let schema = LakeSchema::new(lake, versions, Arc::new(views), context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
@@ -131,6 +110,14 @@ impl Session {
         definition::run(&self.context, view, self.definitions, resources).await
     }
 
+    /// All rows of a table or view, planned.
+    ///
+    /// # Errors
+    /// [`Error::Query`] for what cannot be planned.
+    pub async fn select(&self, name: &str) -> Result<DataFrame> {
+        self.context.table(TableReference::bare(name)).await.map_err(|e| query_error(&e))
+    }
+
     /// Plans a statement.
     ///
     /// # Errors
@@ -143,9 +130,43 @@ impl Session {
 
     /// Runs a statement.
     pub async fn run(&self, sql: &str) -> Result<SendableRecordBatchStream> {
-        let frame = self.plan(sql).await?;
-        frame.execute_stream().await.map_err(|e| failed(&e))
+        execute(self.plan(sql).await?).await
     }
+}
+
+/// Runs what was planned.
+///
+/// # Errors
+/// [`Error::QueryFailed`], without values of the data.
+pub async fn execute(planned: DataFrame) -> Result<SendableRecordBatchStream> {
+    planned.execute_stream().await.map_err(|e| failed(&e))
+}
+
+/// A session of DataFusion as all of ours are: with FHIR's names, the functions, and scans that read no more than they need.
+pub(super) fn new_context() -> SessionContext {
+    let mut config = SessionConfig::new()
+        .with_information_schema(true)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(true);
+    // FHIR's names are camelCase, and `start` and lambdas parse in this dialect.
+    config.options_mut().sql_parser.enable_ident_normalization = false;
+    config.options_mut().sql_parser.dialect = Dialect::Databricks;
+    // The rule puts projections of struct fields between filters; where these are then merged, the variable of a
+    // lambda is taken for a column, and `WHERE array_filter(code.coding, c -> …) … AND id = …` fails.
+    config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
+    let rules = PhysicalOptimizer::new().rules;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_physical_optimizer_rules([Arc::new(LambdasApart) as _].into_iter().chain(rules).collect())
+        .with_optimizer_rule(Arc::new(NarrowNested))
+        .build();
+    let context = SessionContext::new_with_state(state);
+    context.register_udf(percent_decode());
+    context.register_udf(conditional_reference());
+    context.register_udf(preferred_coding());
+    context.register_udf(omop_id::function());
+    context
 }
 
 /// A statement that cannot be planned: DataFusion's words, without the wrapping that says where in its code they come

@@ -26,6 +26,7 @@ mod tidy;
 mod upsert;
 mod validation;
 mod view_definitions;
+mod view_folders;
 mod views;
 mod views_export;
 mod watermark;

@@ -14,20 +14,20 @@ const BLOOD_PRESSURE: &str = r#"{"resourceType":"ViewDefinition","name":"blood_p
 const MEANS: &str = "-- name: means\n-- description: The mean of each code.\n-- fhir: R4\n-- grain: SELECT 2\n\
 -- columns:\n--   code STRING: code\n--   mean DOUBLE: mean\nSELECT code, avg(value) AS mean FROM blood_pressure GROUP BY code";
 
-fn answered(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub fn answered(arguments: &[&str]) -> (Option<i32>, String, String) {
     let program = env!("CARGO_BIN_EXE_fhirlake");
     let ended = Command::new(program).args(arguments).env_remove("FHIRLAKE_LAKE").output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (ended.status.code(), text(ended.stdout), text(ended.stderr))
 }
 
-fn sorted(csv: &str) -> Vec<&str> {
+pub fn sorted(csv: &str) -> Vec<&str> {
     let mut lines: Vec<_> = csv.lines().collect();
     lines.sort_unstable();
     lines
 }
 
-fn write(folder: &Path, files: &[(&str, &str)]) {
+pub fn write(folder: &Path, files: &[(&str, &str)]) {
     std::fs::create_dir_all(folder).unwrap();
     for (name, text) in files {
         std::fs::write(folder.join(name), text).unwrap();

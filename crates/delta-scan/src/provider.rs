@@ -3,9 +3,10 @@
 //! One invariant: everything that the Parquet source may do with a file it may do with one that has a deletion vector. The
 //! vector is a selection of the file's rows, and counts of rows are those of the table.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
@@ -23,6 +24,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use deltalake::DeltaTable;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::narrow::Need;
 use crate::reader::{Footers, Readers};
 use crate::reshape::ReshapingFactory;
 use crate::snapshot::{DataFile, Snapshot};
@@ -54,6 +56,23 @@ impl DeltaScan {
     /// The same table with fewer fields in its nested columns.
     pub(crate) fn narrowed(&self, schema: SchemaRef) -> Self {
         Self { snapshot: Arc::clone(&self.snapshot), schema }
+    }
+
+    /// The same table, where of nested columns nothing but what is at these paths is looked at. Columns keep their names and order; a
+    /// column that no path begins with is as it was. A path that ends at a struct or a list of them stands for whether there is one.
+    #[must_use]
+    pub fn only(&self, leaves: &BTreeSet<Vec<String>>) -> Self {
+        let mut needed: BTreeMap<&str, Need> = BTreeMap::new();
+        for path in leaves {
+            let Some((column, fields)) = path.split_first() else { continue };
+            let need = Need::shape().under(fields.iter().map(String::as_str));
+            needed.entry(column.as_str()).or_insert_with(Need::shape).grow(need);
+        }
+        let narrow = self.schema.fields().iter().map(|field| {
+            needed.get(field.name().as_str()).map_or_else(|| Arc::clone(field), |need| need.narrow(field))
+        });
+        let metadata = self.schema.metadata().clone();
+        self.narrowed(Arc::new(Schema::new_with_metadata(narrow.collect::<Vec<_>>(), metadata)))
     }
 
     /// The files that a scan with these filters must look at.

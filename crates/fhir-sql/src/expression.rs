@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fhirpath::{Operator, Span};
 use regex::Regex;
 
+use crate::quantity::Quantity;
 use crate::types::{Choice, Kind, Type};
 
 /// An expression with its type.
@@ -16,6 +17,41 @@ pub(crate) struct Expression {
     pub(crate) step: Step,
     pub(crate) of: Type,
     pub(crate) span: Span,
+}
+
+impl Expression {
+    /// Whether its values lie below `$this`, so that evaluating it on them again comes to an end.
+    pub(crate) fn descends(&self) -> bool {
+        self.way() == Some(Way::Below)
+    }
+
+    /// The way from `$this` to the values; `None` where they may lie elsewhere.
+    fn way(&self) -> Option<Way> {
+        match &self.step {
+            Step::This => Some(Way::Stays),
+            Step::Empty => Some(Way::Below),
+            Step::Element { from, .. } => from.way().map(|_| Way::Below),
+            Step::OfType { from, .. } | Step::Filter { from, .. } => from.way(),
+            Step::Select { from, projection } => Some(from.way()?.max(projection.way()?)),
+            Step::If { then, otherwise, .. } => {
+                let otherwise = otherwise.as_ref().map_or(Some(Way::Below), |otherwise| otherwise.way());
+                Some(then.way()?.min(otherwise?))
+            }
+            Step::Call { from, function, .. } if function.chooses() => from.way(),
+            Step::Combine { left, right } => Some(left.way()?.min(right.way()?)),
+            Step::Binary { operator: Operator::Union, left, right } => Some(left.way()?.min(right.way()?)),
+            _ => None,
+        }
+    }
+}
+
+/// Where values lie, seen from `$this`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// It may be `$this` itself.
+    Stays,
+    /// Below it.
+    Below,
 }
 
 /// What an expression does.
@@ -52,12 +88,13 @@ pub(crate) enum Step {
 }
 
 /// A value that is written out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Literal {
     Boolean(bool),
     Integer(i64),
     /// A text, or what is held as one: a decimal, a date, a time.
     Text(String),
+    Quantity(Quantity),
 }
 
 /// A function of a collection.
@@ -105,9 +142,31 @@ pub(crate) enum Function {
     ToText,
     ToInteger,
     ToDecimal,
+    /// FHIRPath's quantity of one of FHIR.
+    OfQuantity,
+    /// FHIRPath's quantity of a number or a text.
+    ToQuantity,
     Abs,
     Round,
     Ceiling,
     Floor,
     Truncate,
+}
+
+impl Function {
+    /// Whether its values are some of those that it is called on.
+    const fn chooses(&self) -> bool {
+        matches!(
+            self,
+            Self::First
+                | Self::Last
+                | Self::Tail
+                | Self::Single
+                | Self::Skip
+                | Self::Take
+                | Self::At
+                | Self::Distinct
+                | Self::ResourceOfType(_)
+        )
+    }
 }

@@ -40,8 +40,10 @@ impl Needs {
             Step::Call { from, function, arguments } => {
                 self.add(from);
                 arguments.iter().for_each(|argument| self.add(argument));
-                if let Function::ReferenceKey(_) = function {
-                    self.reference_key(from);
+                match function {
+                    Function::ReferenceKey(_) => self.reference_key(from),
+                    Function::OfQuantity => self.quantity(from),
+                    _ => {}
                 }
             }
             Step::Combine { left, right } | Step::Binary { left, right, .. } => {
@@ -75,12 +77,27 @@ impl Needs {
         }
     }
 
+    fn quantity(&mut self, from: &Expression) {
+        for site in sites(&from.of) {
+            let Site::Columns(fields, path) = site else { continue };
+            for name in OF_QUANTITY {
+                match fields.find(name) {
+                    Some(_) => self.path(path, name),
+                    None => self.rest = true,
+                }
+            }
+        }
+    }
+
     fn path(&mut self, within: &[String], name: &str) {
         let mut path = within.to_vec();
         path.push(name.to_owned());
         self.paths.insert(path);
     }
 }
+
+/// The elements of a Quantity that say what it is.
+pub(crate) const OF_QUANTITY: [&str; 5] = ["value", "comparator", "unit", "system", "code"];
 
 fn sites(of: &Type) -> &[Site] {
     match of {

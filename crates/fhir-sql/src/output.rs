@@ -72,6 +72,12 @@ impl Output {
         let own = match &expression.of {
             Type::Nothing => declared.map_or(Form::Text, Form::of),
             Type::Primitive(code, _) => Form::of(code),
+            Type::Quantity => {
+                return fault(
+                    "a column has values without elements: compare the quantity, or name its value"
+                        .to_owned(),
+                );
+            }
             Type::Complex(complex) => {
                 let names: Vec<_> = complex.elements.iter().map(|element| element.name.as_str()).collect();
                 return fault(format!(

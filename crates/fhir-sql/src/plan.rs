@@ -1,6 +1,7 @@
 //! The physical operator of a view: batches of resources in, rows of the view out.
 //!
-//! The one invariant: it holds one batch of its input at a time, and gives rows in batches of the session's size.
+//! The one invariant: it holds one batch of its input at a time, and gives rows in batches of the session's size. Where selects
+//! multiply their rows, it takes fewer resources at a time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::rows::TooManyRows;
 use crate::view::View;
 
 /// Makes the rows of a view, partition by partition.
@@ -111,16 +113,15 @@ impl ExecutionPlan for ViewExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let size = context.session_config().batch_size().max(1);
         let input = self.input.execute(partition, context)?;
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let (view, wanted, schema) = (Arc::clone(&self.view), self.wanted.clone(), Arc::clone(&self.schema));
-        let rows = input.and_then(move |batch| {
-            let timer = metrics.elapsed_compute().timer();
-            let rows = view.rows(&batch, &wanted, &schema);
-            timer.done();
-            if let Ok(rows) = &rows {
-                metrics.record_output(rows.num_rows());
-            }
-            futures::future::ready(rows.map(|rows| stream::iter(slices(rows, size))))
+        let making = Arc::new(Making {
+            view: Arc::clone(&self.view),
+            wanted: self.wanted.clone(),
+            schema: Arc::clone(&self.schema),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+        });
+        let rows = input.map_ok(move |batch| {
+            let parts = Parts { making: Arc::clone(&making), resources: vec![batch] };
+            stream::iter(parts).map_ok(move |rows| stream::iter(slices(rows, size))).try_flatten()
         });
         let stream = rows.try_flatten().boxed();
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)))
@@ -128,6 +129,48 @@ impl ExecutionPlan for ViewExec {
 
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
+    }
+}
+
+/// What makes rows.
+struct Making {
+    view: Arc<View>,
+    wanted: Vec<usize>,
+    schema: SchemaRef,
+    metrics: BaselineMetrics,
+}
+
+/// The rows of some resources; of fewer at a time where all of them have too many.
+struct Parts {
+    making: Arc<Making>,
+    /// The resources whose rows are to be made, the next ones last.
+    resources: Vec<RecordBatch>,
+}
+
+impl Iterator for Parts {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Making { view, wanted, schema, metrics } = self.making.as_ref();
+        loop {
+            let batch = self.resources.pop()?;
+            let timer = metrics.elapsed_compute().timer();
+            let rows = view.rows(&batch, wanted, schema);
+            timer.done();
+            match rows {
+                Err(DataFusionError::External(error)) if error.is::<TooManyRows>() => {
+                    let (count, half) = (batch.num_rows(), batch.num_rows() / 2);
+                    self.resources.push(batch.slice(half, count - half));
+                    self.resources.push(batch.slice(0, half));
+                }
+                rows => {
+                    if let Ok(rows) = &rows {
+                        metrics.record_output(rows.num_rows());
+                    }
+                    return Some(rows);
+                }
+            }
+        }
     }
 }
 

@@ -11,8 +11,47 @@ use arrow_select::concat::concat;
 use arrow_select::take::take;
 use datafusion::error::{DataFusionError, Result};
 
+use crate::error::EvaluationError;
 use crate::eval::{Collection, Focus, Nodes, booleans, evaluate, number, numbers, positions};
 use crate::view::{Iterate, Part, Select, View};
+
+/// The rows that fewer resources at a time would give.
+pub(crate) const MANY_ROWS: usize = 1 << 20;
+
+/// The rows that one resource may have.
+const MOST_ROWS: usize = 1 << 24;
+
+/// Nested selects multiply: there are more than [`MANY_ROWS`], and fewer resources at a time have fewer.
+#[derive(Debug, thiserror::Error)]
+#[error("these resources have too many rows to be made at once")]
+pub(crate) struct TooManyRows;
+
+/// What is asked of all selects of a view.
+struct Asked<'w> {
+    /// The view's columns that are made, by their positions.
+    wanted: &'w [usize],
+    /// Whether there is one resource alone.
+    is_one: bool,
+}
+
+impl Asked<'_> {
+    /// Whether so many rows can be made.
+    fn check(&self, rows: usize) -> Result<()> {
+        if self.is_one && rows > MOST_ROWS {
+            return Err(DataFusionError::External(Box::new(EvaluationError {
+                location: "select".to_owned(),
+                reason: format!(
+                    "a resource has more than {MOST_ROWS} rows: selects beside each other multiply theirs"
+                ),
+                excerpt: String::new(),
+            })));
+        }
+        if !self.is_one && rows > MANY_ROWS {
+            return Err(DataFusionError::External(Box::new(TooManyRows)));
+        }
+        Ok(())
+    }
+}
 
 /// The rows of some selects: the context that each belongs to, and the columns that were made.
 struct Rows {
@@ -25,7 +64,7 @@ impl View {
     /// The rows of a batch, with those of the view's columns that are at `wanted`.
     ///
     /// # Errors
-    /// [`EvaluationError`](crate::EvaluationError) for what expressions do not allow in the data.
+    /// [`EvaluationError`] for what expressions do not allow in the data, and [`TooManyRows`].
     pub(crate) fn rows(
         &self,
         batch: &RecordBatch,
@@ -50,7 +89,7 @@ impl View {
                 focus = focus.only(&kept);
             }
         }
-        let rows = rows(&self.select, &focus, wanted)?;
+        let rows = rows(&self.select, &focus, &Asked { wanted, is_one: batch.num_rows() == 1 })?;
         let column = |at: &usize| {
             let column = rows.columns.iter().find(|(of, _)| of == at).map(|(_, column)| Arc::clone(column));
             column.ok_or_else(|| DataFusionError::Internal("a column of the view was not made".to_owned()))
@@ -81,8 +120,8 @@ fn run<'a>(part: &'a Part, focus: &Focus<'a>) -> Result<Collection<'a>> {
 }
 
 /// The rows of a select, said of the contexts of a focus.
-fn rows<'a>(select: &'a Select, focus: &Focus<'a>, wanted: &[usize]) -> Result<Rows> {
-    let Some(iterate) = &select.iterate else { return inner_rows(select, focus, wanted) };
+fn rows<'a>(select: &'a Select, focus: &Focus<'a>, asked: &Asked<'_>) -> Result<Rows> {
+    let Some(iterate) = &select.iterate else { return inner_rows(select, focus, asked) };
     let (inner, owner) = match iterate {
         Iterate::Each { part, or_null } => {
             let found = run(part, focus)?;
@@ -90,7 +129,7 @@ fn rows<'a>(select: &'a Select, focus: &Focus<'a>, wanted: &[usize]) -> Result<R
         }
         Iterate::Repeat { first, next } => each(focus, repeated(first, next, focus)?, false),
     };
-    let Rows { owner: of, columns } = inner_rows(select, &inner, wanted)?;
+    let Rows { owner: of, columns } = inner_rows(select, &inner, asked)?;
     Ok(Rows { owner: of.into_iter().map(|context| owner[context as usize]).collect(), columns })
 }
 
@@ -166,27 +205,27 @@ fn depth_first(parents: &[Option<u32>]) -> Vec<u32> {
 }
 
 /// The rows of what is in a select, context by context: its columns, each combined with each of the nested rows.
-fn inner_rows<'a>(select: &'a Select, focus: &Focus<'a>, wanted: &[usize]) -> Result<Rows> {
+fn inner_rows<'a>(select: &'a Select, focus: &Focus<'a>, asked: &Asked<'_>) -> Result<Rows> {
     let mut columns = Vec::new();
-    for column in select.columns.iter().filter(|column| wanted.contains(&column.at)) {
+    for column in select.columns.iter().filter(|column| asked.wanted.contains(&column.at)) {
         let values = run(&column.part, focus)?;
         let array = column.output.array(&values, focus.len, &column.part.expression);
         columns.push((column.at, array.map_err(|fault| failed(&column.part, &fault))?));
     }
     let mut combined = Rows { owner: numbers(focus.len), columns };
     for nested in &select.selects {
-        combined = product(combined, rows(nested, focus, wanted)?, focus.len)?;
+        combined = product(combined, rows(nested, focus, asked)?, focus.len, asked)?;
     }
     if !select.union.is_empty() {
         let branches =
-            select.union.iter().map(|branch| rows(branch, focus, wanted)).collect::<Result<Vec<_>>>()?;
-        combined = product(combined, union(branches)?, focus.len)?;
+            select.union.iter().map(|branch| rows(branch, focus, asked)).collect::<Result<Vec<_>>>()?;
+        combined = product(combined, union(branches)?, focus.len, asked)?;
     }
     Ok(combined)
 }
 
 /// Every row of one with every row of the other that belongs to the same context.
-fn product(one: Rows, other: Rows, contexts: usize) -> Result<Rows> {
+fn product(one: Rows, other: Rows, contexts: usize, asked: &Asked<'_>) -> Result<Rows> {
     if is_each_once(&one.owner, contexts) && is_each_once(&other.owner, contexts) {
         return Ok(Rows { owner: one.owner, columns: [one.columns, other.columns].concat() });
     }
@@ -196,6 +235,7 @@ fn product(one: Rows, other: Rows, contexts: usize) -> Result<Rows> {
         let end =
             |owner: &[u32], from: usize| from + owner[from..].iter().take_while(|of| **of == context).count();
         let (end_x, end_y) = (end(&one.owner, x), end(&other.owner, y));
+        asked.check(owner.len() + (end_x - x) * (end_y - y))?;
         for a in x..end_x {
             for b in y..end_y {
                 owner.push(context);

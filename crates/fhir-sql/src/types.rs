@@ -67,6 +67,8 @@ pub(crate) enum Type {
     Nothing,
     /// A primitive, by its name: `code`, or `String` for what FHIRPath makes itself.
     Primitive(String, Kind),
+    /// A quantity of FHIRPath: a number with a unit.
+    Quantity,
     /// Something with elements.
     Complex(Complex),
     /// One of several.
@@ -109,6 +111,7 @@ impl fmt::Display for Type {
         match self {
             Self::Nothing => f.write_str("nothing"),
             Self::Primitive(name, _) => f.write_str(name),
+            Self::Quantity => f.write_str("Quantity"),
             Self::Complex(complex) => f.write_str(&complex.name),
             Self::Choice(choices) => {
                 for (position, choice) in choices.iter().take(8).enumerate() {
@@ -145,6 +148,7 @@ impl Type {
                 complex.name == name
                     || definitions.with_base_types(&complex.name).any(|base| base.name == name)
             }
+            Self::Quantity => name == "Quantity",
             Self::Nothing | Self::Choice(_) => false,
         }
     }
@@ -155,6 +159,7 @@ impl Type {
             (Self::Nothing, _) | (_, Self::Nothing) => true,
             (Self::Primitive(_, left), Self::Primitive(_, right)) => left == right,
             (Self::Complex(left), Self::Complex(right)) => left.name == right.name,
+            (Self::Quantity, Self::Quantity) => true,
             _ => false,
         }
     }

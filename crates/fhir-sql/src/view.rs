@@ -3,7 +3,7 @@
 //! The one invariant: a [`View`] has columns of known names and types; each of its expressions has been compiled for the place
 //! where it stands, and which columns of the table they read is known.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
@@ -70,10 +70,18 @@ pub(crate) enum Iterate {
 }
 
 /// A column's name and what it holds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Named {
     name: String,
     output: Output,
+    /// Where it is written.
+    location: String,
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.output) == (&other.name, &other.output)
+    }
 }
 
 impl View {
@@ -188,20 +196,20 @@ fn bad_name(name: &str) -> String {
 }
 
 fn check_names(named: &[Named]) -> Result<(), ViewError> {
-    let mut names = HashSet::new();
+    let mut names = HashMap::new();
     if named.is_empty() {
         return Err(ViewError::Part {
             location: "select".to_owned(),
             reason: "the view has no column".to_owned(),
         });
     }
-    match named.iter().find(|column| !names.insert(column.name.to_ascii_lowercase())) {
-        Some(twice) => Err(ViewError::Part {
-            location: "select".to_owned(),
-            reason: format!("there are two columns of the name {}", twice.name),
-        }),
-        None => Ok(()),
+    for column in named {
+        if let Some(first) = names.insert(column.name.to_ascii_lowercase(), &column.location) {
+            let reason = format!("there are two columns of the name {}: {first} has it too", column.name);
+            return Err(ViewError::Part { location: column.location.clone(), reason });
+        }
     }
+    Ok(())
 }
 
 fn compile(compiler: &Compiler, text: &str, location: String, scope: &Scope) -> Result<Part, ViewError> {
@@ -290,11 +298,9 @@ impl Builder<'_> {
         location: &str,
         scope: &Scope,
     ) -> Result<(OutputColumn, Named), ViewError> {
+        let name_location = format!("{location}.name");
         if !is_sql_name(&written.name) {
-            return Err(ViewError::Part {
-                location: format!("{location}.name"),
-                reason: bad_name(&written.name),
-            });
+            return Err(ViewError::Part { location: name_location, reason: bad_name(&written.name) });
         }
         let part = compile(self.compiler, &written.path, format!("{location}.path"), scope)?;
         let collection = written.collection == Some(true);
@@ -302,7 +308,7 @@ impl Builder<'_> {
             .map_err(|fault| fault.in_view(&part.location, &part.text))?;
         let at = self.next;
         self.next += 1;
-        let named = Named { name: written.name.clone(), output: output.clone() };
+        let named = Named { name: written.name.clone(), output: output.clone(), location: name_location };
         Ok((OutputColumn { at, part, output }, named))
     }
 
@@ -350,6 +356,11 @@ impl Builder<'_> {
             let next = self.known(paths, location, &inner)?;
             let before = sites(&found).len();
             for part in &next {
+                if !part.expression.descends() {
+                    let reason = "each path of a repeat leads from a value to what is below it, and this one may lead back to it";
+                    let fault = Fault::new(part.expression.span, reason);
+                    return Err(fault.in_view(&part.location, &part.text));
+                }
                 join(&mut found, part)?;
             }
             if sites(&found).len() == before {

@@ -16,6 +16,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use self::demand::Demand;
+pub(crate) use self::need::Need;
 
 /// Narrows the nested columns of every [`DeltaScan`](crate::DeltaScan) of a plan to the fields that the plan uses.
 ///

@@ -67,6 +67,21 @@ impl Compiler {
             "getReferenceKey" => self.reference_key(from, &call),
             "extension" => self.extension(from, &call, scope),
             "union" | "combine" => self.both(from, &call, scope),
+            // The first moment of a period is that of its start.
+            "lowBoundary" | "highBoundary" if matches!(&from.of, Type::Complex(of) if of.name == "Period") => {
+                let end = if name == "lowBoundary" { "start" } else { "end" };
+                let from = self.element(from, end, call.span)?;
+                self.simple(from, &call, scope)
+            }
+            "toQuantity" if from.of.is(self.definitions, "Quantity") => {
+                call.takes(0..=0)?;
+                let is_made = matches!(from.of, Type::Quantity);
+                Ok(if is_made {
+                    from
+                } else {
+                    made(Box::new(from), Function::OfQuantity, Type::Quantity, call.span)
+                })
+            }
             _ => self.simple(from, &call, scope),
         }
     }
@@ -211,7 +226,7 @@ impl Compiler {
     }
 }
 
-fn made(from: Box<Expression>, function: Function, of: Type, span: Span) -> Expression {
+pub(super) fn made(from: Box<Expression>, function: Function, of: Type, span: Span) -> Expression {
     Expression { step: Step::Call { from, function, arguments: Vec::new() }, of, span }
 }
 
@@ -241,17 +256,35 @@ fn signature(call: &Call<'_>, from: &Expression, argument: Option<&Step>) -> Res
         "lowBoundary" | "highBoundary" => return boundary(call, from),
         "toString" => (on(call, from, PRIMITIVES, Function::ToText)?, 0..=0, Type::system(Kind::String)),
         "toInteger" => (on(call, from, PRIMITIVES, Function::ToInteger)?, 0..=0, integer),
+        "toQuantity" => (on(call, from, TO_QUANTITY, Function::ToQuantity)?, 0..=0, Type::Quantity),
         "toDecimal" => (on(call, from, PRIMITIVES, Function::ToDecimal)?, 0..=0, Type::system(Kind::Decimal)),
         _ => {
-            return of_text(call, from, argument).or_else(|| of_number(call, from)).unwrap_or_else(|| {
-                Err(Fault::new(call.span, format!("there is no function {}() here", call.name)))
-            });
+            return of_text(call, from, argument)
+                .or_else(|| of_number(call, from))
+                .unwrap_or_else(|| Err(Fault::new(call.span, unknown(call.name))));
         }
     })
 }
 
+/// Why a function is not there, and what is to be done instead.
+fn unknown(name: &str) -> String {
+    let instead = match name {
+        "memberOf" | "subsumes" | "subsumedBy" => {
+            "it needs a terminology server: compare codes, or join the view with a table of the value set's codes"
+        }
+        "resolve" => "a view has one resource type: join two views by getReferenceKey() and getResourceKey()",
+        "today" | "now" | "timeOfDay" => {
+            "a view means the same every day: compare with current_date in the SQL that selects from it"
+        }
+        "descendants" | "children" | "repeat" => "name the elements, or use the repeat of a select",
+        _ => return format!("there is no function {name}() here"),
+    };
+    format!("there is no function {name}() here: {instead}")
+}
+
 const PRIMITIVES: &[Kind] =
     &[Kind::Boolean, Kind::Integer, Kind::Decimal, Kind::String, Kind::Date, Kind::DateTime, Kind::Time];
+const TO_QUANTITY: &[Kind] = &[Kind::Boolean, Kind::Integer, Kind::Decimal, Kind::String];
 const NUMBERS: &[Kind] = &[Kind::Integer, Kind::Decimal];
 
 /// The function, where it is called on one of these kinds or on nothing.

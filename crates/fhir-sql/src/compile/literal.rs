@@ -1,12 +1,15 @@
 //! Values that are written out: in an expression, and as a view's constants.
 
-use fhirpath::{Literal as Written, Span};
+use std::sync::Arc;
+
+use fhirpath::{Literal as Written, Span, Unit as WrittenUnit};
 use serde_json::Value;
 
 use super::Compiler;
 use crate::decimal::Decimal;
 use crate::error::Fault;
 use crate::expression::{Expression, Literal, Step};
+use crate::quantity::{Calendar, Quantity, Unit};
 use crate::temporal::Moment;
 use crate::types::{Kind, Type};
 
@@ -22,9 +25,10 @@ impl Compiler {
             Written::Date(value) => (text(value), Kind::Date),
             Written::DateTime(value) => (text(value), Kind::DateTime),
             Written::Time(value) => (text(value), Kind::Time),
-            Written::Quantity { .. } => {
-                let reason = "quantities have no operators here: compare value and code, each by itself";
-                return Err(Fault::new(span, reason));
+            Written::Quantity { value, unit } => {
+                let quantity = quantity(value, unit).map_err(|reason| Fault::new(span, reason))?;
+                let step = Step::Literal(Literal::Quantity(quantity));
+                return Ok(Expression { step, of: Type::Quantity, span });
             }
         };
         if let (Literal::Text(text), true) = (&literal, kind != Kind::String)
@@ -34,6 +38,19 @@ impl Compiler {
         }
         Ok(Expression { step: Step::Literal(literal), of: Type::system(kind), span })
     }
+}
+
+fn quantity(value: &str, unit: &WrittenUnit) -> Result<Quantity, String> {
+    let value = Decimal::parse(value).ok_or("this is no Decimal")?;
+    let unit = match unit {
+        WrittenUnit::Ucum(code) => {
+            Unit::written(code).map_err(|why| format!("this is no unit of UCUM: {why}"))?
+        }
+        WrittenUnit::Calendar(name) => {
+            Unit::Calendar(Calendar::named(name).ok_or("this is no unit of the calendar")?)
+        }
+    };
+    Ok(Quantity { value, unit: Arc::new(unit) })
 }
 
 fn is_of(kind: Kind, text: &str) -> bool {

@@ -18,9 +18,70 @@ impl Compiler {
     ) -> Result<Expression, Fault> {
         let left = self.compile(left, scope)?;
         let right = self.compile(right, scope)?;
+        if self.is_quantity(&left) || self.is_quantity(&right) {
+            return self.quantities(operator, left, right, span);
+        }
         let of = operands(operator, &left, &right)?;
         let step = Step::Binary { operator, left: Box::new(left), right: Box::new(right) };
         Ok(Expression { step, of, span })
+    }
+
+    fn is_quantity(&self, side: &Expression) -> bool {
+        matches!(side.of, Type::Quantity | Type::Complex(_)) && side.of.is(self.definitions, "Quantity")
+    }
+
+    /// A comparison of quantities, those of FHIR among them.
+    fn quantities(
+        &self,
+        operator: Operator,
+        left: Expression,
+        right: Expression,
+        span: Span,
+    ) -> Result<Expression, Fault> {
+        let [left, right] = [left, right].map(|side| {
+            let of_fhir = self.is_quantity(&side) && matches!(side.of, Type::Complex(_));
+            let span = side.span;
+            let of = Type::Quantity;
+            if of_fhir { super::function::made(Box::new(side), Function::OfQuantity, of, span) } else { side }
+        });
+        let compares = matches!(
+            operator,
+            Operator::Equal
+                | Operator::NotEqual
+                | Operator::Equivalent
+                | Operator::NotEquivalent
+                | Operator::Less
+                | Operator::LessOrEqual
+                | Operator::Greater
+                | Operator::GreaterOrEqual
+        );
+        let dates = [&left, &right].into_iter().any(|side| side.of.kind().is_some_and(Kind::is_date));
+        if dates && matches!(operator, Operator::Add | Operator::Subtract) {
+            let reason =
+                "dates have no arithmetic here: compute with them in the SQL that selects from the view";
+            return Err(Fault::new(left.span, reason));
+        }
+        if !compares {
+            let reason = format!(
+                "quantities are compared, with = != ~ !~ < <= > >=, and {} is not for them: name the value, and the code",
+                operator.as_str()
+            );
+            return Err(Fault::new(left.span, reason));
+        }
+        for side in [&left, &right] {
+            if let Type::Choice(_) = side.of {
+                kind(side)?;
+            }
+            if !matches!(side.of, Type::Quantity | Type::Nothing) {
+                let reason = format!(
+                    "a quantity and a {} never compare: write a unit, as in 5 'mg' or 4 days, or name the value",
+                    side.of
+                );
+                return Err(Fault::new(side.span, reason));
+            }
+        }
+        let step = Step::Binary { operator, left: Box::new(left), right: Box::new(right) };
+        Ok(Expression { step, of: Type::system(Kind::Boolean), span })
     }
 
     pub(super) fn indexer(
@@ -115,6 +176,7 @@ fn kind(side: &Expression) -> Result<Option<Kind>, Fault> {
     match &side.of {
         Type::Nothing => Ok(None),
         Type::Primitive(_, kind) => Ok(Some(*kind)),
+        Type::Quantity => Err(Fault::new(side.span, "a quantity is only compared with quantities")),
         Type::Complex(complex) => {
             let reason =
                 format!("a {} has no value of its own: name the element that is meant", complex.name);

@@ -33,6 +33,10 @@ impl Compiler {
             Type::Primitive(code, _) => {
                 return Err(Fault::new(name_of(span, name), format!("a {code} has no elements")));
             }
+            Type::Quantity => {
+                let reason = "a quantity that is written out has no elements";
+                return Err(Fault::new(name_of(span, name), reason));
+            }
             Type::Complex(complex) => (from, complex),
             Type::Choice(choices) => self.only_choice_with(from, &choices, name, span)?,
         };
@@ -243,6 +247,8 @@ fn no_element(within: &Complex, name: &str) -> String {
 pub(super) fn type_argument(tree: &Tree) -> Result<String, Fault> {
     match &tree.kind {
         Syntax::Member { name, .. } => Ok(name.clone()),
+        // The specification's own examples have it in quotes too.
+        Syntax::Literal(fhirpath::Literal::String(name)) => Ok(name.clone()),
         _ => Err(Fault::new(tree.span, "the name of a type is expected")),
     }
 }

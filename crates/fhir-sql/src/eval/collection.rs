@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use arrow_array::StructArray;
 
 use super::{NONE, number, positions};
+use crate::quantity::Quantity;
 
 /// Values, and the context that each belongs to. Contexts only rise.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ pub(crate) enum Values<'a> {
     Integers(Vec<i64>),
     /// Strings, and what is held as its literal: decimals, dates, times.
     Texts(Vec<Cow<'a, str>>),
+    Quantities(Vec<Quantity>),
     /// Of several forms: of each its choice, and its position among the values of that choice.
     Choices {
         order: Vec<(u16, u32)>,
@@ -94,6 +96,7 @@ impl<'a> Values<'a> {
             Self::Booleans(values) => values.len(),
             Self::Integers(values) => values.len(),
             Self::Texts(values) => values.len(),
+            Self::Quantities(values) => values.len(),
             Self::Choices { order, .. } => order.len(),
         }
     }
@@ -108,6 +111,7 @@ impl<'a> Values<'a> {
             Self::Booleans(values) => Self::Booleans(of(values, positions)),
             Self::Integers(values) => Self::Integers(of(values, positions)),
             Self::Texts(values) => Self::Texts(of(values, positions)),
+            Self::Quantities(values) => Self::Quantities(of(values, positions)),
             Self::Choices { order, of: values } => {
                 Self::Choices { order: of(order, positions), of: values.clone() }
             }
@@ -134,6 +138,10 @@ impl<'a> Values<'a> {
             (Self::Texts(mut first), Self::Texts(second)) => {
                 first.extend(second);
                 Self::Texts(first)
+            }
+            (Self::Quantities(mut first), Self::Quantities(second)) => {
+                first.extend(second);
+                Self::Quantities(first)
             }
             (first, second) => {
                 let (left, right) = (number(first.len()), number(second.len()));

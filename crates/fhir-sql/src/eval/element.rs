@@ -34,6 +34,20 @@ pub(super) fn element<'a>(of: &Collection<'a>, choices: &[Choice]) -> Collection
     }
 }
 
+/// The text of an element of each value: a string, or the literal of a number. `of` has one value in each context.
+pub(super) fn texts<'a>(of: &Collection<'a>, name: &str, kind: Kind) -> Vec<Option<Cow<'a, str>>> {
+    let code = kind.system().to_owned();
+    let choice = Choice { json: name.to_owned(), open: None, code, of: Type::system(kind) };
+    let found = element(of, &[choice]);
+    let mut values = vec![None; of.owner.len()];
+    if let Values::Texts(texts) = found.values {
+        for (text, owner) in texts.into_iter().zip(found.owner) {
+            values[owner as usize] = Some(text);
+        }
+    }
+    values
+}
+
 /// One type of an element. `owner` says to whom the values of each parent belong.
 fn one<'a>(owner: &[u32], nodes: &Nodes<'a>, choice: &Choice) -> Collection<'a> {
     let walk = Walk { owner, nodes, choice, columns: Sources::of(nodes, choice) };

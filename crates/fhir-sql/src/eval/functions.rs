@@ -5,10 +5,12 @@
 use std::borrow::Cow;
 
 use super::collection::{Collection, Values};
-use super::{Focus, booleans, element, evaluate, integers, json, operators, scalars, singles, texts};
+use super::{
+    Focus, booleans, element, evaluate, integers, json, operators, quantities, scalars, singles, texts,
+};
 use crate::error::Fault;
 use crate::expression::{Expression, Function};
-use crate::types::{Choice, Kind, Type};
+use crate::types::Kind;
 
 /// A function's values.
 pub(super) fn call<'a>(
@@ -53,6 +55,11 @@ pub(super) fn call<'a>(
             Ok(operators::numbers_of(negated, whole).within(&of.owner))
         }
         Function::Join => join(&of, arguments, focus),
+        Function::OfQuantity => Ok(quantities::of_fhir(&of)),
+        Function::ToQuantity => {
+            singles(&of, n, whole.span)?;
+            Ok(quantities::of_scalars(&of))
+        }
         Function::ReferenceKey(of_type) => Ok(reference_key(&of, of_type.as_deref())),
         Function::ResourceOfType(name) => Ok(match &of.values {
             Values::Nodes(nodes) => of.retain(|at, _| {
@@ -140,18 +147,7 @@ fn join<'a>(
 fn reference_key<'a>(of: &Collection<'a>, of_type: Option<&str>) -> Collection<'a> {
     let Values::Nodes(nodes) = &of.values else { return Collection::empty() };
     let parents = Collection { owner: super::numbers(nodes.len()), values: of.values.clone() };
-    let text = |name: &str| {
-        let code = "String".to_owned();
-        let choice = Choice { json: name.to_owned(), open: None, code, of: Type::system(Kind::String) };
-        let found = element::element(&parents, &[choice]);
-        let mut values = vec![None; nodes.len()];
-        if let Values::Texts(texts) = found.values {
-            for (text, parent) in texts.into_iter().zip(found.owner) {
-                values[parent as usize] = Some(text);
-            }
-        }
-        values
-    };
+    let text = |name: &str| element::texts(&parents, name, Kind::String);
     let (ids, types) = (text("__reference_id"), text("__reference_type"));
     let written = if nodes.json.is_empty() { vec![None; nodes.len()] } else { text("reference") };
     let resolved = ids.into_iter().zip(types).zip(written);

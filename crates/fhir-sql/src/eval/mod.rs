@@ -9,6 +9,7 @@ mod element;
 mod functions;
 mod json;
 mod operators;
+mod quantities;
 mod scalars;
 mod steps;
 

@@ -96,6 +96,7 @@ fn compare(a: &Values<'_>, x: usize, b: &Values<'_>, y: usize, kind: Kind) -> Op
             Kind::Decimal | Kind::Integer => Decimal::parse(&a[x])?.compare(Decimal::parse(&b[y])?),
             _ => Some(a[x].cmp(&b[y])),
         },
+        (Values::Quantities(a), Values::Quantities(b)) => a[x].compare(&b[y]),
         (Values::Integers(a), Values::Texts(b)) => Decimal::whole(a[x]).compare(Decimal::parse(&b[y])?),
         (Values::Texts(a), Values::Integers(b)) => Decimal::parse(&a[x])?.compare(Decimal::whole(b[y])),
         _ => None,
@@ -149,6 +150,7 @@ fn is_equivalent(a: &Values<'_>, x: usize, b: &Values<'_>, y: usize, kind: Kind)
             let words = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
             words(&a[x]) == words(&b[y])
         }
+        (Values::Quantities(a), Values::Quantities(b), _) => a[x].is_equivalent(&b[y]),
         _ => compare(a, x, b, y, kind) == Some(Ordering::Equal),
     }
 }
@@ -189,7 +191,7 @@ pub(super) fn distinct<'a>(of: &Collection<'a>) -> Collection<'a> {
         Values::Booleans(values) => of.retain(|at, _| is_new(of.owner[at], values[at].to_string())),
         Values::Integers(values) => of.retain(|at, _| is_new(of.owner[at], values[at].to_string())),
         Values::Texts(values) => of.retain(|at, _| is_new(of.owner[at], values[at].to_string())),
-        Values::Nodes(_) | Values::Choices { .. } => of.clone(),
+        Values::Nodes(_) | Values::Quantities(_) | Values::Choices { .. } => of.clone(),
     }
 }
 

@@ -67,6 +67,7 @@ fn constant(literal: &Literal, contexts: usize) -> Collection<'_> {
     let values = match literal {
         Literal::Boolean(value) => Values::Booleans(vec![*value; contexts]),
         Literal::Integer(value) => Values::Integers(vec![*value; contexts]),
+        Literal::Quantity(quantity) => Values::Quantities(vec![quantity.clone(); contexts]),
         Literal::Text(text) => Values::Texts(vec![Cow::Borrowed(text.as_str()); contexts]),
     };
     Collection { owner: numbers(contexts), values }

@@ -102,6 +102,7 @@ async fn functions_answer_as_fhirpath_has_it() {
             ("name.family.first().upper().length()", json!([3])),
             ("managingOrganization.getReferenceKey(Organization)", json!(["5"])),
             ("managingOrganization.getReferenceKey(Patient)", json!([])),
+            ("managingOrganization.getReferenceKey('Organization')", json!(["5"])),
             ("generalPractitioner.getReferenceKey()", json!([])),
             ("-(2.5).floor()", json!([-2])),
             ("7 div 2 + 7 mod 2", json!([4])),
@@ -141,6 +142,63 @@ async fn the_precision_of_dates_decides_comparisons() {
             ("birthDate <= @1970-03-31", json!([])),
             ("birthDate.highBoundary() = @1970-03-31", json!([true])),
             ("birthDate.lowBoundary()", json!(["1970-03-01"])),
+        ],
+    )
+    .await;
+}
+
+const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"o","status":"final","code":{"text":"x"},
+"effectivePeriod":{"start":"2020-02","end":"2020-03-01T10:00:00Z"},
+"valueQuantity":{"value":7.50,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"},
+"referenceRange":[{"low":{"value":5,"system":"http://unitsofmeasure.org","code":"mg"},
+"high":{"value":0.01,"system":"http://unitsofmeasure.org","code":"g"}},{"low":{"value":1,"comparator":">","code":"mg",
+"system":"http://unitsofmeasure.org"},"high":{"value":9,"unit":"mg"}}],
+"component":[{"code":{"text":"age"},"valueQuantity":{"value":2,"unit":"years","system":"http://unitsofmeasure.org","code":"a"}},
+{"code":{"text":"drops"},"valueQuantity":{"value":3,"unit":"drop","system":"http://snomed.info/sct","code":"404218003"}}]}"#;
+
+#[tokio::test]
+async fn quantities_compare_in_any_unit_of_their_dimension() {
+    check(
+        OBSERVATION,
+        &[
+            ("value.ofType(Quantity) > 5 'mg'", json!([true])),
+            ("value.ofType(Quantity) < 0.0075 'g'", json!([false])),
+            ("value.ofType(Quantity) = 7500 'ug'", json!([true])),
+            ("value.ofType(Quantity) != 7.5 'mg'", json!([false])),
+            ("value.ofType(Quantity) > 5 'mL'", json!([])),
+            ("value.ofType(Quantity) = 5 'mL'", json!([])),
+            ("value.ofType(Quantity) ~ 5 'mL'", json!([false])),
+            ("value.ofType(Quantity) !~ 7.5 'mg'", json!([false])),
+            ("value.ofType(Quantity) > {}", json!([])),
+            ("referenceRange.where(low <= %resource.value.ofType(Quantity)).count()", json!([1])),
+            ("referenceRange.first().high >= value.ofType(Quantity)", json!([true])),
+            // A text is no unit, and what has a comparator is no point.
+            ("referenceRange[1].high > 1 'mg'", json!([])),
+            ("referenceRange[1].low > 0 'mg'", json!([])),
+            ("component.where(value.ofType(Quantity) > 700 days).code.text", json!(["age"])),
+            ("component.where(value.ofType(Quantity) >= 24 months).code.text", json!(["age"])),
+            ("component.where(value.ofType(Quantity) = 2 'a').code.text", json!(["age"])),
+            ("component[1].value.ofType(Quantity) = component[1].value.ofType(Quantity)", json!([true])),
+            ("component.value.ofType(Quantity).exists()", json!([true])),
+            ("1 year = 1 'a'", json!([])),
+            ("1 year ~ 1 'a'", json!([true])),
+            ("iif(id = 'o', 1 'g', 2 'g') < 1500 'mg'", json!([true])),
+            ("'5 mg'.toQuantity().exists()", json!([false])),
+            ("'5 \\'mg\\''.toQuantity() < value.ofType(Quantity)", json!([true])),
+            ("value.ofType(Quantity).value.toQuantity() = 7.5 '1'", json!([true])),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_boundaries_of_a_period_are_those_of_its_ends() {
+    check(
+        OBSERVATION,
+        &[
+            ("effective.ofType(Period).lowBoundary()", json!(["2020-02-01T00:00:00.000+14:00"])),
+            ("effective.ofType(Period).highBoundary()", json!(["2020-03-01T10:00:00.999Z"])),
+            ("component.where(id.exists()).exists()", json!([false])),
         ],
     )
     .await;

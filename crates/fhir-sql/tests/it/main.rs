@@ -3,8 +3,10 @@
 
 mod answers;
 mod columns;
+mod limits;
 mod refused;
 mod suite;
+mod versions;
 
 use std::path::Path;
 

@@ -32,6 +32,16 @@ fn an_error_points_at_the_character() {
         "value.ofType(Quantiy)",
         "subject.getReferenceKey(Patiant)",
         "5 'mg'",
+        "value.ofType(Quantity) > 5",
+        "value > 5 'mg'",
+        "value.ofType(Quantity) > 5 'mgg'",
+        "value.ofType(Quantity) + 5 'mg'",
+        "5 'mg' in component.value.ofType(Quantity)",
+        "'5 mg'.toQuantity('mg')",
+        "code.memberOf('http://example.org/vs')",
+        "subject.resolve()",
+        "issued > today()",
+        "effective.ofType(dateTime) + 1 year",
         "$index",
     ]
     .map(of_path)
@@ -56,6 +66,9 @@ fn the_parts_of_a_view_are_checked() {
         select(json!({"foreach": "name", "column": [column("a", "family")]})),
         select(json!({"column": [{"name": "a", "path": "active", "type": "string"}]})),
         select(json!({"unionAll": [{"column": [column("a", "id")]}, {"column": [column("a", "active")]}]})),
+        select(json!({"repeat": ["$this"], "column": [column("a", "id")]})),
+        select(json!({"repeat": ["contact", "%resource.contact"], "column": [column("a", "gender")]})),
+        select(json!({"repeat": ["1"], "column": [column("a", "$this")]})),
         select(json!({"repeat": ["name", "address"], "column": [column("a", "use")]})),
         json!({"resource": "Patient", "where": [{"path": "name.family"}], "select": [{"column": [column("a", "id")]}]}),
     ]

@@ -121,10 +121,18 @@ async fn run(resources: &[Box<RawValue>], test: &Test, storage: Storage) -> Resu
     }
 }
 
-/// Compiles a view for a storage.
+/// Compiles a view of R4 for a storage.
 pub fn compile(view: &Value, storage: Storage) -> Result<View, String> {
+    compile_for(Definitions::r4(), view, storage)
+}
+
+/// The same for another FHIR version.
+pub fn compile_for(
+    definitions: &'static Definitions,
+    view: &Value,
+    storage: Storage,
+) -> Result<View, String> {
     let definition = ViewDefinition::parse(&view.to_string()).map_err(|error| error.to_string())?;
-    let definitions = Definitions::r4();
     // A type that there is not gets no columns; the view says what is wrong with it.
     let columns = match TableSchema::new(definitions, &definition.resource) {
         Ok(schema) if storage == Storage::Columns => schema.arrow(),
@@ -137,14 +145,24 @@ fn is_of_view(error: &DataFusionError) -> bool {
     matches!(error.find_root(), DataFusionError::External(inner) if inner.is::<EvaluationError>())
 }
 
-/// The rows of a view over those of the resources that are of its type.
+/// The rows of a view of R4 over those of the resources that are of its type.
 pub async fn rows(
     view: View,
     resources: &[Box<RawValue>],
     storage: Storage,
 ) -> Result<Vec<Value>, DataFusionError> {
+    rows_for(Definitions::r4(), view, resources, storage).await
+}
+
+/// The same for another FHIR version.
+pub async fn rows_for(
+    definitions: &'static Definitions,
+    view: View,
+    resources: &[Box<RawValue>],
+    storage: Storage,
+) -> Result<Vec<Value>, DataFusionError> {
     let external = |error: &dyn std::fmt::Display| DataFusionError::Execution(error.to_string());
-    let schema = TableSchema::new(Definitions::r4(), view.resource()).map_err(|error| external(&error))?;
+    let schema = TableSchema::new(definitions, view.resource()).map_err(|error| external(&error))?;
     let schema = Arc::new(schema);
     let mut lines = Vec::new();
     let mut flattener = Flattener::new(Arc::clone(&schema), None);

@@ -1,0 +1,111 @@
+//! SQL over NDJSON files, without a lake: their resource types are tables, and views select from them.
+//!
+//! One invariant: every resource type of FHIR has a table, as in a lake. Each statement reads the files again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::TableReference;
+use datafusion::datasource::ViewTable;
+use datafusion::error::{DataFusionError, Result as SqlResult};
+use datafusion::prelude::{DataFrame, SessionContext};
+use fhir_definitions::Definitions;
+
+use super::catalog::State;
+use super::ndjson::NdjsonTable;
+use super::session::{CATALOG, SCHEMA, new_context, query_error};
+use super::{definition, folder};
+use crate::error::{Error, Result};
+use crate::raw::local::LocalFile;
+use crate::views::{self, Folder, FolderView, View};
+
+/// Files, and the views over them.
+pub struct FilesSession(SessionContext);
+
+impl FilesSession {
+    /// The files, with views of one's own.
+    ///
+    /// # Errors
+    /// [`Error::Query`] where the session cannot be set up.
+    pub fn open(
+        files: Arc<[LocalFile]>,
+        definitions: &'static Definitions,
+        folder: Arc<Folder>,
+    ) -> Result<Self> {
+        let context = new_context();
+        let schema = FilesSchema { files, definitions, folder, state: context.state_weak_ref() };
+        let catalog =
+            context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
+        catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;
+        Ok(Self(context))
+    }
+
+    /// All rows of a table or view, planned.
+    ///
+    /// # Errors
+    /// [`Error::Query`] for what cannot be planned.
+    pub async fn select(&self, name: &str) -> Result<DataFrame> {
+        self.0.table(TableReference::bare(name)).await.map_err(|e| query_error(&e))
+    }
+}
+
+struct FilesSchema {
+    files: Arc<[LocalFile]>,
+    definitions: &'static Definitions,
+    folder: Arc<Folder>,
+    state: State,
+}
+
+impl fmt::Debug for FilesSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilesSchema").field("files", &self.files.len()).finish_non_exhaustive()
+    }
+}
+
+impl FilesSchema {
+    fn resources(&self, resource_type: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if !self.definitions.is_resource(resource_type) {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(NdjsonTable::new(&self.files, self.definitions, resource_type)?)))
+    }
+
+    async fn view(&self, view: &View) -> SqlResult<Arc<dyn TableProvider>> {
+        let state = self.state.upgrade();
+        let closed = || DataFusionError::Internal("the session is closed".to_owned());
+        let state = state.map(|state| state.read().clone()).ok_or_else(closed)?;
+        let plan = state.create_logical_plan(&view.sql).await?;
+        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for FilesSchema {
+    fn table_names(&self) -> Vec<String> {
+        self.folder.names().map(str::to_owned).collect()
+    }
+
+    async fn table(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
+        let external = |error: Error| DataFusionError::External(Box::new(error));
+        match self.folder.find(name) {
+            Some(FolderView::Sql(view)) => return folder::planned(name, self.view(view)).await.map(Some),
+            Some(FolderView::Definition(view)) => {
+                let resources = self.resources(&view.resource).map_err(external)?;
+                let resources = resources.unwrap_or_else(definition::no_resources);
+                let table = definition::over(name, view, self.definitions, resources);
+                return table.map(Some).map_err(|error| DataFusionError::Plan(error.to_string()));
+            }
+            None => {}
+        }
+        match views::find(name).filter(|view| view.is_of(self.definitions.version())) {
+            Some(view) => self.view(view).await.map(Some),
+            None => self.resources(name).map_err(external),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.folder.find(name).is_some() || views::find(name).is_some() || self.definitions.is_resource(name)
+    }
+}
