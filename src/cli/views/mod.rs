@@ -1,14 +1,18 @@
 //! `fhirlake views`.
 
+mod materialize;
+
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use fhir_definitions::{Definitions, FhirVersion};
 
+use self::materialize::Materialize;
 use super::answer::AnswerOptions;
 use super::options::{ReportFormat, VersionOption};
 use super::{Done, print};
+use crate::config::Config;
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::query::{Pin, Session, definition, ndjson};
@@ -20,7 +24,8 @@ Examples:
   fhirlake views show observations
   fhirlake views show omop.person
   fhirlake views run blood-pressure.json --lake lake
-  fhirlake views run blood-pressure.json --ndjson export/ --format csv -o blood-pressure.csv";
+  fhirlake views run blood-pressure.json --ndjson export/ --format csv -o blood-pressure.csv
+  fhirlake views materialize --lake lake --all";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -30,7 +35,7 @@ Examples:
 
 A ViewDefinition is that of SQL on FHIR (https://sql-on-fhir.org). `fhirlake query --views FOLDER` selects from several.";
 
-/// The SQL views: what there is, and what it says; and ViewDefinitions, run
+/// The SQL views: what there is, and what it says; ViewDefinitions, run; and views written as tables
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Views {
@@ -54,6 +59,7 @@ enum ViewsCommand {
     /// The rows of a ViewDefinition, over a lake or over NDJSON without one
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<Run>),
+    Materialize(Box<Materialize>),
 }
 
 #[derive(Debug, Args)]
@@ -98,7 +104,7 @@ impl Run {
 
 impl Views {
     /// Runs the command.
-    pub async fn run(self) -> anyhow::Result<Done> {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
         match self.command {
             ViewsCommand::List { format: ReportFormat::Json } => {
                 let mut all = Vec::new();
@@ -121,6 +127,7 @@ impl Views {
                 print::data(&print::table(&["view", "description"], &rows))?;
             }
             ViewsCommand::Run(run) => return run.run().await,
+            ViewsCommand::Materialize(command) => return command.run(config).await,
             ViewsCommand::Show { name } => {
                 let in_omop = name.strip_prefix("omop.").and_then(omop::find);
                 let sql = match in_omop {
