@@ -123,6 +123,9 @@ pub async fn materialize(
 fn in_view(name: &str, error: Error) -> Error {
     match error {
         Error::Query(text) => Error::Query(format!("the view {name}: {text}")),
+        Error::QueryFailed(text) if text.contains("Resources exhausted") => Error::QueryFailed(format!(
+            "the view {name} takes more than its part of --memory: give it more. {text}"
+        )),
         Error::QueryFailed(text) => Error::QueryFailed(format!("the view {name}: {text}")),
         other => other,
     }
@@ -204,6 +207,9 @@ impl<'o> Work<'o> {
         let table = materialized::open(&self.lake.root, &path).await?;
         let before = table.as_ref().map(Record::of).transpose()?.flatten();
         let sources = sources(session, &self.options.folder, &target.name).await?;
+        if let Some(key) = target.key.as_ref().filter(|key| !sources.tables.contains(&key.resource)) {
+            return Err(Error::Query(format!("its key is of {}, which it does not read", key.resource)));
+        }
         let now = self.record(target, &sources);
         let known = Known {
             before: before.as_ref(),

@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use fhir_definitions::FhirVersion;
 use fhir_sql::ViewDefinition;
 
+use super::in_view;
 use crate::error::{Error, Result};
 use crate::lake::materialized::SCHEMA;
 use crate::views::{self, Column, Folder, FolderView, Key, View, omop};
@@ -25,27 +26,36 @@ pub(super) struct Target {
 
 impl Target {
     /// The view of that name: one of the folder, of the program, or of the schema `omop`.
-    fn find(folder: &Folder, version: FhirVersion, name: &str) -> Option<Self> {
+    fn find(folder: &Folder, version: FhirVersion, name: &str) -> Result<Self> {
+        Self::found(folder, version, name).unwrap_or_else(|| Err(unknown(folder, name)))
+    }
+
+    fn found(folder: &Folder, version: FhirVersion, name: &str) -> Option<Result<Self>> {
         if let Some(name) = name.strip_prefix(SCHEMA).and_then(|rest| rest.strip_prefix('.')) {
             let view = omop::find(name)?;
-            return Some(Self {
+            return Some(columns(&view.columns).map(|columns| Self {
                 name: format!("{SCHEMA}.{name}"),
-                columns: Some(columns(&view.columns)),
+                columns: Some(columns),
                 key: None,
                 is_of_version: view.is_of(version),
-            });
+            }));
         }
-        let of_sql = |view: &View| Self {
-            name: name.to_owned(),
-            columns: Some(columns(&view.columns)),
-            key: view.key.clone(),
-            is_of_version: view.is_of(version),
+        let of_sql = |view: &View| {
+            Ok(Self {
+                name: name.to_owned(),
+                columns: Some(columns(&view.columns).map_err(|error| in_view(name, error))?),
+                key: view.key.clone(),
+                is_of_version: view.is_of(version),
+            })
         };
         match folder.find(name) {
             Some(FolderView::Sql(view)) => Some(of_sql(view)),
-            Some(FolderView::Definition(view)) => {
-                Some(Self { name: name.to_owned(), columns: None, key: key_of(view), is_of_version: true })
-            }
+            Some(FolderView::Definition(view)) => Some(Ok(Self {
+                name: name.to_owned(),
+                columns: None,
+                key: key_of(view),
+                is_of_version: true,
+            })),
             None => views::find(name).map(of_sql),
         }
     }
@@ -67,7 +77,7 @@ pub(super) fn choose(
     }
     let mut chosen: Vec<Target> = Vec::new();
     for name in named {
-        let target = Target::find(folder, version, name).ok_or_else(|| unknown(folder, name))?;
+        let target = Target::find(folder, version, name)?;
         if !target.is_of_version {
             return Err(Error::Refused(format!(
                 "the view {name} is not for FHIR {version}, which this lake holds"
@@ -90,7 +100,7 @@ fn all(folder: &Folder, version: FhirVersion, with_omop: bool) -> Result<Vec<Tar
     names
         .map(|name| {
             checked(&name)?;
-            Target::find(folder, version, &name).ok_or_else(|| unknown(folder, &name))
+            Target::find(folder, version, &name)
         })
         .collect()
 }
@@ -117,9 +127,10 @@ fn checked(name: &str) -> Result<()> {
 }
 
 /// The columns that a header names.
-fn columns(columns: &[Column]) -> SchemaRef {
+fn columns(columns: &[Column]) -> Result<SchemaRef> {
     let fields = columns.iter().map(|column| {
         let data_type = match column.data_type.trim_end_matches(" NOT NULL") {
+            "STRING" => DataType::Utf8,
             "BOOLEAN" => DataType::Boolean,
             "INT" => DataType::Int32,
             "BIGINT" => DataType::Int64,
@@ -127,11 +138,17 @@ fn columns(columns: &[Column]) -> SchemaRef {
             "DECIMAL" => DataType::Decimal128(18, 2),
             "DATE" => DataType::Date32,
             "TIMESTAMP" => timestamp(),
-            _ => DataType::Utf8,
+            other => {
+                return Err(Error::Query(format!(
+                    "its header has the column {} of the type {other}: the types are STRING, BOOLEAN, INT, BIGINT, DOUBLE, \
+                     DECIMAL, DATE, TIMESTAMP",
+                    column.name
+                )));
+            }
         };
-        Field::new(&column.name, data_type, true)
+        Ok(Field::new(&column.name, data_type, true))
     });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?)))
 }
 
 fn timestamp() -> DataType {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use delta_upsert::contents::{Brought, Contents, Limits, Scope, Staging, bring};
@@ -69,6 +69,7 @@ impl Work<'_> {
             None => stored(frame.schema().as_arrow()),
         };
         check_names(&columns, frame.schema().as_arrow())?;
+        check_key(&columns, record.key.as_deref())?;
         let place = self.lake.root.view(&materialized::path(&target.name))?;
         let stamp = Stamp { application: materialized::application(), version: 0 };
         let (names, key) = (FileNames::new(&stamp), record.key.as_deref());
@@ -105,10 +106,9 @@ impl Work<'_> {
 }
 
 /// A header names the columns that the view has.
-fn check_names(said: &SchemaRef, found: &arrow::datatypes::Schema) -> Result<()> {
-    let names = |schema: &arrow::datatypes::Schema| {
-        schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
-    };
+fn check_names(said: &SchemaRef, found: &Schema) -> Result<()> {
+    let names =
+        |schema: &Schema| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
     let (said, found) = (names(said), names(found));
     if said == found {
         return Ok(());
@@ -118,6 +118,17 @@ fn check_names(said: &SchemaRef, found: &arrow::datatypes::Schema) -> Result<()>
         said.join(", "),
         found.join(", ")
     )))
+}
+
+/// A key is a column of ids.
+fn check_key(columns: &SchemaRef, key: Option<&str>) -> Result<()> {
+    match key {
+        Some(key) if columns.field_with_name(key).is_ok_and(|field| *field.data_type() == DataType::Utf8) => {
+            Ok(())
+        }
+        Some(key) => Err(Error::Query(format!("its key {key} is no column of texts that it has"))),
+        None => Ok(()),
+    }
 }
 
 /// Rows with the types of the table.

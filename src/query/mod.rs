@@ -22,4 +22,4 @@ pub use changes::{ChangedSince, ChangesOptions, changes};
 pub use format::{Format, Written};
 pub use only::Only;
 pub use session::{Pin, Session, SessionOptions};
-pub use sources::{Sources, sources};
+pub use sources::{Sources, depends_on_more, sources};

@@ -8,7 +8,7 @@ use datafusion::common::TableReference;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::config::Dialect;
 use datafusion::error::Result as SqlResult;
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use datafusion::logical_expr::{Expr, Volatility};
 
 use super::session::{Session, query_error};
 use super::vocabulary;
@@ -33,51 +33,69 @@ pub struct Sources {
 /// What the view of that name is made of, which the session has: its own or a table of `omop`.
 ///
 /// # Errors
-/// [`Error::Query`](crate::Error::Query) for a view that cannot be planned.
+/// [`Error::Query`](crate::Error::Query) for a view that cannot be read or planned.
 pub async fn sources(session: &Session, folder: &Folder, name: &str) -> Result<Sources> {
-    let plan = session.plan(&format!("SELECT * FROM {name}")).await?;
-    let mut found = Sources {
-        depends_on_more: depends_on_more(plan.logical_plan()).map_err(|e| query_error(&e))?,
-        ..Sources::default()
-    };
+    let (mut found, mut has_own) = (Sources::default(), false);
     let mut names = vec![match name.split_once('.') {
         Some((schema, table)) => TableReference::partial(schema, table),
         None => TableReference::bare(name),
     }];
     while let Some(name) = names.pop() {
-        let text = match (name.schema(), name.table()) {
-            (Some(omop::SCHEMA), table) if vocabulary::schema(table).is_some() => {
-                found.vocabulary = true;
-                continue;
-            }
-            (Some(omop::SCHEMA), table) => omop::find(table).map(|view| view.sql.as_str()),
-            (Some("information_schema"), _) => {
-                found.depends_on_more = true;
-                continue;
-            }
-            (_, table) => match folder.find(table) {
-                Some(FolderView::Definition(view)) => {
-                    found.tables.insert(view.resource.clone());
-                    let text = folder.text(table).unwrap_or_default().to_owned();
-                    found.definitions.insert(name.to_string(), text);
-                    continue;
-                }
-                Some(FolderView::Sql(view)) => Some(view.sql.as_str()),
-                None => views::find(table).map(|view| view.sql.as_str()),
-            },
-        };
-        match text {
-            Some(text) => {
+        has_own |= folder.find(name.table()).is_some();
+        match source(folder, &name) {
+            Source::Sql(text) => {
                 if found.definitions.insert(name.to_string(), text.to_owned()).is_none() {
                     names.extend(names_in(session, text).map_err(|e| query_error(&e))?);
                 }
             }
-            // The runs that are on record are read as they are, at no version.
-            None if name.table() == ExportRow::TABLE => found.depends_on_more = true,
-            None => drop(found.tables.insert(name.table().to_owned())),
+            Source::Definition(resource, text) => {
+                found.tables.insert(resource.to_owned());
+                found.definitions.insert(name.to_string(), text.to_owned());
+            }
+            Source::Vocabulary => found.vocabulary = true,
+            Source::Table(table) => drop(found.tables.insert(table.to_owned())),
+            Source::More => found.depends_on_more = true,
         }
     }
+    // The program's own views do not, which a test holds, and to plan one of `omop` is to look for all of its codes.
+    found.depends_on_more = found.depends_on_more || has_own && depends_on_more(session, name).await?;
     Ok(found)
+}
+
+/// What a name stands for.
+enum Source<'s> {
+    Sql(&'s str),
+    /// A ViewDefinition over a table.
+    Definition(&'s str, &'s str),
+    Vocabulary,
+    Table(&'s str),
+    /// What is no table with versions.
+    More,
+}
+
+fn source<'s>(folder: &'s Folder, name: &'s TableReference) -> Source<'s> {
+    let table = name.table();
+    match name.schema() {
+        Some("information_schema") => return Source::More,
+        Some(omop::SCHEMA) if vocabulary::schema(table).is_some() => return Source::Vocabulary,
+        Some(omop::SCHEMA) => {
+            return omop::find(table).map_or(Source::Table(table), |view| Source::Sql(&view.sql));
+        }
+        _ => {}
+    }
+    match folder.find(table) {
+        Some(FolderView::Sql(view)) => return Source::Sql(&view.sql),
+        Some(FolderView::Definition(view)) => {
+            return Source::Definition(&view.resource, folder.text(table).unwrap_or_default());
+        }
+        None => {}
+    }
+    match views::find(table) {
+        Some(view) => Source::Sql(&view.sql),
+        // The runs that are on record are read as they are, at no version.
+        None if table == ExportRow::TABLE => Source::More,
+        None => Source::Table(table),
+    }
 }
 
 /// The tables and views that a statement names.
@@ -87,10 +105,14 @@ fn names_in(session: &Session, sql: &str) -> SqlResult<Vec<TableReference>> {
     state.resolve_table_references(&statement)
 }
 
-/// Whether a plan has a function whose answer is not one of its arguments alone.
-fn depends_on_more(plan: &LogicalPlan) -> SqlResult<bool> {
+/// Whether a view has a function whose answer is not one of its arguments alone, such as `now()`.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query) for a view that cannot be planned.
+pub async fn depends_on_more(session: &Session, name: &str) -> Result<bool> {
+    let plan = session.plan(&format!("SELECT * FROM {name}")).await?;
     let mut found = false;
-    plan.apply_with_subqueries(|node| {
+    let looked = plan.logical_plan().apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {
             expression.apply(|expression| {
                 found |= matches!(expression, Expr::ScalarFunction(call)
@@ -98,6 +120,7 @@ fn depends_on_more(plan: &LogicalPlan) -> SqlResult<bool> {
                 Ok(TreeNodeRecursion::Continue)
             })
         })
-    })?;
+    });
+    looked.map_err(|e| query_error(&e))?;
     Ok(found)
 }

@@ -20,10 +20,11 @@ Examples:
   fhirlake views materialize --lake lake --all --vocabulary athena/
   fhirlake views materialize --lake lake --views my-views my_view
 
-A view becomes the Delta table views/NAME of the lake's folder (omop.person: views/omop/person), which every reader of Delta
-opens. Run again, it has what the last finished run has changed: where each row of a view is of one resource, and only the
-table of these has changed, the rows of the changed resources alone are computed; otherwise all, and only what differs is
-written. Where nothing has changed, nothing is.";
+A view becomes the Delta table views/NAME in the lake's folder (omop.person: views/omop/person).
+Run again, the command brings the tables up to what the last finished run has left. Where each
+row of a view is of one resource (its header has a key), and only the table of these has changed,
+the rows of the changed resources alone are computed; otherwise all, and what differs is written.
+Where nothing has changed, nothing is.";
 
 /// Writes views as Delta tables, which any reader opens, and brings them up to date
 #[derive(Debug, Args)]
