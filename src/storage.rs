@@ -194,12 +194,22 @@ impl Root {
 
     /// Where the table of that name lies.
     pub fn table(&self, name: &str) -> Result<Place> {
+        self.place(name, &format!("tables/{name}"), format!("keys/{name}"))
+    }
+
+    /// Where the table of a view lies, by its path below `views/`.
+    pub fn view(&self, path: &str) -> Result<Place> {
+        let folder = format!("views/{path}");
+        self.place(&folder, &folder, format!("keys/{folder}"))
+    }
+
+    fn place(&self, name: &str, folder: &str, keys: String) -> Result<Place> {
         Ok(Place {
             name: name.to_owned(),
-            url: self.url(&format!("tables/{name}"))?,
+            url: self.url(folder)?,
             store: Arc::clone(&self.store),
-            folder: format!("tables/{name}"),
-            keys: format!("keys/{name}"),
+            folder: folder.to_owned(),
+            keys,
             durable: Arc::new(self.clone()),
         })
     }

@@ -2,6 +2,7 @@
 -- description: One row per allergy or intolerance, also where it says that none is known.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM AllergyIntolerance
+-- key: allergy_id of AllergyIntolerance
 -- columns:
 --   allergy_id STRING: id of the AllergyIntolerance
 --   patient_id STRING: id of the Patient

@@ -2,6 +2,7 @@
 -- description: One row per care plan: what is intended for a patient, over a time.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM CarePlan
+-- key: care_plan_id of CarePlan
 -- columns:
 --   care_plan_id STRING: id of the CarePlan
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved

@@ -2,6 +2,7 @@
 -- description: One row per item of a claim: a service or product. Details of an item (detail, subDetail) have no rows of their own; they are in the table.
 -- fhir: R4, R4B, R5
 -- grain: SELECT coalesce(sum(array_length(item)), 0) FROM Claim
+-- key: claim_id of Claim
 -- columns:
 --   claim_id STRING: id of the Claim
 --   item_index INT: n for its n-th item; with claim_id the key

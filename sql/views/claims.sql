@@ -2,6 +2,7 @@
 -- description: One row per claim: what a provider asks an insurer to pay, and what it asks to approve beforehand.
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM Claim
+-- key: claim_id of Claim
 -- columns:
 --   claim_id STRING: id of the Claim
 --   patient_id STRING: id of the Patient

@@ -2,6 +2,7 @@
 -- description: One row per condition: problems, diagnoses and health concerns.
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM Condition
+-- key: condition_id of Condition
 -- columns:
 --   condition_id STRING: id of the Condition
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved

@@ -2,6 +2,7 @@
 -- description: One row per coverage: insurance, or who pays oneself.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM Coverage
+-- key: coverage_id of Coverage
 -- columns:
 --   coverage_id STRING: id of the Coverage
 --   patient_id STRING: id of the Patient who benefits

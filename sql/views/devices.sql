@@ -2,6 +2,7 @@
 -- description: One row per device: implants, aids, instruments.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM Device
+-- key: device_id of Device
 -- columns:
 --   device_id STRING: id of the Device
 --   patient_id STRING: id of the Patient in or on whom it is, where it belongs to one

@@ -2,6 +2,7 @@
 -- description: One row per diagnostic report: laboratory, imaging, pathology, and clinical notes that are sent as reports.
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM DiagnosticReport
+-- key: diagnostic_report_id of DiagnosticReport
 -- columns:
 --   diagnostic_report_id STRING: id of the DiagnosticReport
 --   patient_id STRING: id of the Patient; NULL where the subject is another thing or cannot be resolved

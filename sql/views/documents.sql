@@ -2,6 +2,7 @@
 -- description: One row per document: clinical notes, letters, scans. What is in them is in the table DocumentReference, or where their URL says.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM DocumentReference
+-- key: document_id of DocumentReference
 -- columns:
 --   document_id STRING: id of the DocumentReference
 --   patient_id STRING: id of the Patient; NULL where the subject is another thing or cannot be resolved

@@ -2,6 +2,7 @@
 -- description: One row per encounter: visits, stays, calls.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM Encounter
+-- key: encounter_id of Encounter
 -- columns:
 --   encounter_id STRING: id of the Encounter
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved

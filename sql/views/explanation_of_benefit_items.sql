@@ -2,6 +2,7 @@
 -- description: One row per item of an explanation of benefit, with what the insurer decided about it. Details of an item have no rows of their own, nor have items that the insurer added (addItem); they are in the table.
 -- fhir: R4, R4B, R5
 -- grain: SELECT coalesce(sum(array_length(item)), 0) FROM ExplanationOfBenefit
+-- key: explanation_of_benefit_id of ExplanationOfBenefit
 -- columns:
 --   explanation_of_benefit_id STRING: id of the ExplanationOfBenefit
 --   item_index INT: n for its n-th item; with explanation_of_benefit_id the key

@@ -2,6 +2,7 @@
 -- description: One row per explanation of benefit: what an insurer decided about a claim, and pays.
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM ExplanationOfBenefit
+-- key: explanation_of_benefit_id of ExplanationOfBenefit
 -- columns:
 --   explanation_of_benefit_id STRING: id of the ExplanationOfBenefit
 --   claim_id STRING: id of the Claim

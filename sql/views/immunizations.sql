@@ -2,6 +2,7 @@
 -- description: One row per immunization: a vaccine given, or not given (status not-done).
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM Immunization
+-- key: immunization_id of Immunization
 -- columns:
 --   immunization_id STRING: id of the Immunization
 --   patient_id STRING: id of the Patient

@@ -2,6 +2,7 @@
 -- description: One row per laboratory value: the rows of observations whose category is laboratory. A panel has a row for each of its components.
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM observations WHERE observation_id IN (SELECT id FROM (SELECT id, unnest(category) AS category FROM Observation) WHERE array_any_match(category['coding'], c -> c['code'] = 'laboratory'))
+-- key: observation_id of Observation
 -- columns:
 --   observation_id STRING: id of the Observation
 --   component_index INT: 0 for the observation's own value, n for its n-th component; with observation_id the key

@@ -2,6 +2,7 @@
 -- description: One row per medication administration: a dose given, a course of them, or one not given (status not-done).
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM MedicationAdministration
+-- key: medication_administration_id of MedicationAdministration
 -- columns:
 --   medication_administration_id STRING: id of the MedicationAdministration
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved

@@ -2,6 +2,7 @@
 -- description: One row per medication dispense: what a pharmacy handed out, or was to.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM MedicationDispense
+-- key: medication_dispense_id of MedicationDispense
 -- columns:
 --   medication_dispense_id STRING: id of the MedicationDispense
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved

@@ -2,6 +2,7 @@
 -- description: One row per medication request: prescriptions and orders.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM MedicationRequest
+-- key: medication_request_id of MedicationRequest
 -- columns:
 --   medication_request_id STRING: id of the MedicationRequest
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved

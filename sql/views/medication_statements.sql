@@ -2,6 +2,7 @@
 -- description: One row per medication statement: what a patient takes, took or does not take, as somebody says.
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM MedicationStatement
+-- key: medication_statement_id of MedicationStatement
 -- columns:
 --   medication_statement_id STRING: id of the MedicationStatement
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved

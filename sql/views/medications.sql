@@ -2,6 +2,7 @@
 -- description: One row per Medication: what requests, administrations, statements and dispenses refer to where they do not say it themselves.
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM Medication
+-- key: medication_id of Medication
 -- columns:
 --   medication_id STRING: id of the Medication
 --   status STRING: active, inactive, entered-in-error

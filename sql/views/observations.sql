@@ -2,6 +2,7 @@
 -- description: One row per value observed: an observation's own value, and each of its components (a blood pressure has two).
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) - count(CASE WHEN array_length(component) > 0 AND valueQuantity IS NULL AND valueCodeableConcept IS NULL AND valueString IS NULL AND valueBoolean IS NULL AND valueInteger IS NULL AND valueRange IS NULL AND valueRatio IS NULL AND valueSampledData IS NULL AND valueTime IS NULL AND valueDateTime IS NULL AND valuePeriod IS NULL AND dataAbsentReason IS NULL THEN 1 END) + coalesce(sum(array_length(component)), 0) FROM Observation
+-- key: observation_id of Observation
 -- columns:
 --   observation_id STRING: id of the Observation
 --   component_index INT: 0 for the observation's own value, n for its n-th component; with observation_id the key

@@ -2,6 +2,7 @@
 -- description: One row per patient, with what most questions group or filter by.
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM Patient
+-- key: patient_id of Patient
 -- columns:
 --   patient_id STRING: id of the Patient
 --   birth_date DATE: date of birth; NULL where only a year or a month is known

@@ -2,6 +2,7 @@
 -- description: One row per procedure: what was done to the patient, or was not (status not-done).
 -- fhir: R4, R4B
 -- grain: SELECT count(*) FROM Procedure
+-- key: procedure_id of Procedure
 -- columns:
 --   procedure_id STRING: id of the Procedure
 --   patient_id STRING: id of the Patient; NULL where the subject is a Group or cannot be resolved

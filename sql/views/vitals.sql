@@ -2,6 +2,7 @@
 -- description: One row per vital sign: the rows of observations whose category is vital-signs, or whose code is one of the usual ones whatever the category. A blood pressure has a row for its systolic and one for its diastolic component.
 -- fhir: R4, R4B, R5
 -- grain: SELECT count(*) FROM observations WHERE concat(',', category_codes, ',') LIKE '%,vital-signs,%' OR (code_system = 'http://loinc.org' AND code IN ('8480-6', '8462-4', '8867-4', '9279-1', '8310-5', '59408-5', '2708-6', '8302-2', '8306-3', '3137-7', '29463-7', '3141-9', '39156-5', '9843-4'))
+-- key: observation_id of Observation
 -- columns:
 --   observation_id STRING: id of the Observation
 --   component_index INT: 0 for the observation's own value, n for its n-th component; with observation_id the key

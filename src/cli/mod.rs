@@ -24,8 +24,6 @@ mod report;
 mod server;
 mod status;
 mod views;
-mod views_export;
-mod views_run;
 mod watermark;
 
 use std::io::IsTerminal;
@@ -141,7 +139,7 @@ async fn run(command: Command, config: &Config) -> anyhow::Result<Done> {
         Command::Quality(command) => command.run().await,
         Command::Quarantine(command) => command.run(config).await,
         Command::Changes(command) => command.run(config).await,
-        Command::Views(command) => command.run().await,
+        Command::Views(command) => command.run(config).await,
         Command::Raw(command) => command.run().await,
         Command::Maintain(command) => command.run(config).await,
         Command::Rebuild(command) => command.run(config).await,

@@ -53,6 +53,8 @@ impl Observer for Shown {
     fn message(&self, step: Step, text: &str) {
         self.with(step, |running| match &running.bar {
             Some(bar) => bar.set_message(text.to_owned()),
+            // The report has a line for each view.
+            None if step == Step::Materialize => {}
             None if running.said != text => {
                 print::note(&format!("{}: {text}", name(step)));
                 text.clone_into(&mut running.said);
@@ -74,6 +76,7 @@ impl Observer for Shown {
                 format!("{} ", HumanBytes(running.done))
             }
             Step::Load => format!("{} tables ", running.done),
+            Step::Materialize => format!("{} views ", running.done),
         };
         print::note(&format!("{}: {done}in {took:.1} s", name(step)));
     }
@@ -88,6 +91,9 @@ fn bar(step: Step, total: Option<u64>) -> ProgressBar {
         (Step::Export, _) => (ProgressBar::new_spinner(), "{spinner} {prefix}: {msg} ({elapsed})"),
         (Step::Load, Some(total)) => {
             (ProgressBar::new(total), "{spinner} {prefix} {bar:30} {pos}/{len} tables")
+        }
+        (Step::Materialize, Some(total)) => {
+            (ProgressBar::new(total), "{spinner} {prefix} {bar:30} {pos}/{len} views: {msg}")
         }
         (_, Some(total)) => {
             (ProgressBar::new(total), "{spinner} {prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}")
@@ -108,5 +114,6 @@ fn name(step: Step) -> &'static str {
         Step::Check => "compare",
         Step::Stage => "stage",
         Step::Load => "commit",
+        Step::Materialize => "materialize",
     }
 }

@@ -49,7 +49,8 @@ impl Query {
         let lake = Lake::open(&self.lake.lake).await?;
         let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
         let views = self.views.as_deref().map(Folder::read).transpose()?.unwrap_or_default();
-        let options = SessionOptions { pin, views, vocabulary: self.vocabulary.folder().map(Path::to_owned) };
+        let vocabulary = self.vocabulary.folder().map(Path::to_owned);
+        let options = SessionOptions { views, vocabulary, ..SessionOptions::at(pin) };
         let session = Session::open_with(&lake, options).await?;
         self.answer.write(session.run(&self.sql).await?).await?;
         Ok(Done::Clean)

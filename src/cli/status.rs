@@ -5,7 +5,7 @@ use clap::Args;
 use super::options::{LakeOption, ReportFormat};
 use super::{Done, print};
 use crate::lake::Lake;
-use crate::pipeline::status::{self, Status as LakeStatus, TableStatus};
+use crate::pipeline::status::{self, Status as LakeStatus, TableStatus, ViewStatus};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +51,13 @@ fn for_people(status: &LakeStatus) -> String {
             .map(|table| vec![table.name.clone(), table.rows.to_string(), table.version.to_string()])
             .collect();
         parts.push(print::table(&["table", "rows", "version"], &rows));
+    }
+    if !status.views.is_empty() {
+        let row = |view: &ViewStatus| {
+            vec![view.name.clone(), view.rows.to_string(), view.version.to_string(), view.changed.join(", ")]
+        };
+        let rows: Vec<_> = status.views.iter().map(row).collect();
+        parts.push(print::table(&["materialized view", "rows", "version", "changed since"], &rows));
     }
     if !status.pipelines.is_empty() {
         let rows: Vec<_> = status

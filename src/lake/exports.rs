@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::storage::Root;
 
 /// What the applications of a lake's transactions begin with.
-const APPLICATION: &str = "fhirlake/";
+pub(super) const APPLICATION: &str = "fhirlake/";
 
 /// The transaction of a pipeline's run.
 pub fn stamp(pipeline: &str, seq: i64) -> Stamp {
@@ -30,6 +30,9 @@ pub fn pipeline_of(stamp: &Stamp) -> Option<&str> {
 
 /// The level of a run that only sets watermarks.
 pub const WATERMARK: &str = "watermark";
+
+/// The level, and the pipeline, of a run that makes tables anew from what was received before.
+pub const REBUILD: &str = "rebuild";
 
 /// How a run ended.
 pub const FINISHED: &str = "finished";
@@ -117,6 +120,11 @@ fn list(fields: Vec<Field>) -> DataType {
 }
 
 impl ExportRow {
+    /// Whether rows may have other values after it though their resources are the same.
+    pub fn makes_rows_anew(&self) -> bool {
+        self.level == REBUILD
+    }
+
     /// Whether it is a run that brings files, and not one over what is there.
     pub fn brings_files(&self) -> bool {
         matches!(self.level.as_str(), "system" | "group" | "patient" | "ingest")

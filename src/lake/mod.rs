@@ -1,7 +1,7 @@
 //! The lake: one FHIR server's data as one identity sees it. Delta lives here and nowhere else.
 //!
 //! `table` and `data_file` are a Delta table and its Parquet files; `own` and what stands on it are the tables about
-//! the lake itself; `resource`, `stage` and `upsert` are the tables of the resource types.
+//! the lake itself; `resource`, `stage` and `upsert` are the tables of the resource types, `materialized` those of views.
 
 pub mod audit;
 pub mod exports;
@@ -10,6 +10,7 @@ pub mod gaps;
 pub mod identity;
 pub mod keys;
 pub mod ledger;
+pub mod materialized;
 pub mod members;
 pub mod own;
 pub mod quarantine;

@@ -15,8 +15,9 @@ use serde::Serialize;
 use super::progress::{Observer, Step};
 use super::run;
 use super::settings::Settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lake::exports::{self, ExportRow, Exports, FINISHED};
+use crate::lake::materialized::{self, Stored};
 use crate::lake::upsert::Context;
 use crate::lake::{Lake, table};
 
@@ -51,7 +52,7 @@ pub struct Maintained {
     pub lost: bool,
 }
 
-/// Maintains the tables of the resource types of the lake at `location`.
+/// Maintains the tables of the resource types of the lake at `location`, and those of its materialized views.
 ///
 /// # Errors
 /// [`crate::Error::Refused`] where the lake is being maintained; and what the lake's store does.
@@ -82,7 +83,8 @@ pub async fn maintain(
     let started_at = Utc::now();
     let pinned = exports.last().map(|row| row.table_versions.clone()).unwrap_or_default();
     let (mut all, mut versions) = (Vec::new(), BTreeMap::new());
-    observer.begin(Step::Load, Some(names.len() as u64));
+    let views = if options.types.is_empty() { materialized::all(&lake.root).await? } else { Vec::new() };
+    observer.begin(Step::Load, Some((names.len() + views.len()) as u64));
     for name in names {
         let Some(mut opened) = table::open(&lake.root, &name).await? else { continue };
         let (before, indexed) = (opened.version(), Arc::clone(&lake.resource_table(&name)?.indexed));
@@ -95,6 +97,7 @@ pub async fn maintain(
         all.push(told(name, &done));
         observer.advance(Step::Load, 1);
     }
+    all.extend(of_views(&context, views, policy, observer).await?);
     observer.end(Step::Load);
     if !versions.is_empty() {
         let row = ExportRow {
@@ -112,6 +115,32 @@ pub async fn maintain(
         exports::finish(&lake.root, &stamp, &row).await?;
     }
     all.retain(|table| table.files_before > 0);
+    Ok(all)
+}
+
+/// Maintains the tables of materialized views. No run names their versions.
+async fn of_views(
+    context: &Context,
+    views: Vec<Stored>,
+    policy: Policy,
+    observer: &dyn Observer,
+) -> Result<Vec<Maintained>> {
+    let mut all = Vec::new();
+    let _lease = match materialized::lease(&context.lake.root).await {
+        _ if views.is_empty() => return Ok(all),
+        Err(Error::Refused(_)) => {
+            observer.note("the tables of views are left to the next time: another process writes them");
+            return Ok(all);
+        }
+        lease => lease?,
+    };
+    for Stored { mut table, record, .. } in views {
+        let (caller, indexed) = (record.keys(), Arc::new(table.indexed()));
+        let context = delta_upsert::Context { caller: &caller, ..context.of_tables() };
+        let done = compact(&context, &indexed, &mut table, policy).await?;
+        all.push(told(table.name().to_owned(), &done));
+        observer.advance(Step::Load, 1);
+    }
     Ok(all)
 }
 

@@ -15,6 +15,8 @@ pub enum Step {
     Stage,
     /// Tables are written: tables.
     Load,
+    /// Views are computed and written: views.
+    Materialize,
 }
 
 impl Step {
@@ -27,6 +29,7 @@ impl Step {
             Self::Check => "check",
             Self::Stage => "stage",
             Self::Load => "load",
+            Self::Materialize => "materialize",
         }
     }
 }

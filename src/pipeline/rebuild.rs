@@ -24,7 +24,7 @@ use super::stage::{StagedRun, stage};
 use crate::config::TableConfig;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::lake::exports::{self, ExportRow, Exports, TypeCounts};
+use crate::lake::exports::{self, ExportRow, Exports, REBUILD, TypeCounts};
 use crate::lake::own;
 use crate::lake::quarantine::QuarantinedLine;
 use crate::lake::resource::{Origin, resource_type, table_name};
@@ -32,9 +32,6 @@ use crate::lake::stage::{Judging, StageFile, Staging};
 use crate::lake::upsert::{self, Context};
 use crate::raw::layout::Section;
 use crate::storage::Lock;
-
-/// The pipeline's name, and the level of its runs.
-const REBUILD: &str = "rebuild";
 
 /// What to make anew.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ use super::run::Run;
 use crate::error::Result;
 use crate::lake::Lake;
 use crate::lake::exports::{Exports, FINISHED};
+use crate::lake::materialized::{self, Stored};
 use crate::lake::rest;
 use crate::lake::table::{self, missing};
 
@@ -25,6 +26,8 @@ pub struct Status {
     pub fhir_version: String,
     /// The tables.
     pub tables: Vec<TableStatus>,
+    /// The materialized views.
+    pub views: Vec<ViewStatus>,
     /// The pipelines.
     pub pipelines: Vec<PipelineStatus>,
     /// What needs a look: unfinished runs, quarantined lines, watermarks that stay.
@@ -42,6 +45,19 @@ pub struct TableStatus {
     pub version: i64,
     /// Elements without a column, or values that their column cannot hold → how many values of it are in `__rest`.
     pub rest: BTreeMap<String, u64>,
+}
+
+/// The table of a materialized view.
+#[derive(Debug, Clone, Serialize)]
+pub struct ViewStatus {
+    /// The view.
+    pub name: String,
+    /// Its rows.
+    pub rows: u64,
+    /// The table's version.
+    pub version: u64,
+    /// The tables that have changed since its rows were computed.
+    pub changed: Vec<String>,
 }
 
 /// A pipeline.
@@ -75,6 +91,14 @@ pub async fn status(lake: &Lake) -> Result<Status> {
         };
         tables.push(TableStatus { name, rows: table.rows()?, version, rest });
     }
+    let pinned = exports.last().map(|run| &run.table_versions);
+    let mut views = Vec::new();
+    for Stored { view, table, record } in materialized::all(&lake.root).await? {
+        let is_other =
+            |(name, version): &(String, i64)| pinned.and_then(|pinned| pinned.get(name)) != Some(version);
+        let changed = record.read.into_iter().filter(is_other).map(|(name, _)| name).collect();
+        views.push(ViewStatus { name: view, rows: table.rows()?, version: table.version(), changed });
+    }
     let (mut pipelines, mut attention) = (Vec::new(), Vec::new());
     for name in lake.root.folders("_runs").await? {
         let unfinished = Run::unfinished(&lake.root, &name, &exports).await?.map(|run| run.plan.export_id);
@@ -101,6 +125,7 @@ pub async fn status(lake: &Lake) -> Result<Status> {
         alias: lake.identity.alias.clone(),
         fhir_version: lake.identity.fhir_version.clone(),
         tables,
+        views,
         pipelines,
         attention,
     })

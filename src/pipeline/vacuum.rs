@@ -16,6 +16,7 @@ use super::progress::{Observer, Step};
 use super::run::{self, Run};
 use crate::error::{Error, Result};
 use crate::lake::exports::Exports;
+use crate::lake::materialized::{self, Stored};
 use crate::lake::{Lake, table};
 use crate::storage::{Lock, Root};
 
@@ -73,7 +74,8 @@ pub async fn vacuum(
     }
     let mut all = Vec::new();
     let names = tables(&lake.root, &options.types).await?;
-    observer.begin(Step::Load, Some(names.len() as u64));
+    let views = if options.types.is_empty() { materialized::all(&lake.root).await? } else { Vec::new() };
+    observer.begin(Step::Load, Some((names.len() + views.len()) as u64));
     for name in names {
         if let Some(opened) = table::open(&lake.root, &name).await? {
             let keep = Keep {
@@ -86,8 +88,38 @@ pub async fn vacuum(
         }
         observer.advance(Step::Load, 1);
     }
+    all.extend(of_views(&lake.root, views, since, observer).await?);
     observer.end(Step::Load);
     all.retain(|table| table.bytes > 0 || table.skipped.is_some());
+    Ok(all)
+}
+
+/// Removes files of materialized views' tables, of which no run names a version. One that is being written keeps all.
+async fn of_views(
+    root: &Root,
+    views: Vec<Stored>,
+    since: DateTime<Utc>,
+    observer: &dyn Observer,
+) -> Result<Vec<Vacuumed>> {
+    let mut all = Vec::new();
+    let lease = match materialized::lease(root).await {
+        _ if views.is_empty() => return Ok(all),
+        Err(Error::Refused(_)) => None,
+        lease => Some(lease?),
+    };
+    for Stored { table, .. } in views {
+        let (name, keep) = (table.name().to_owned(), Keep::since(since));
+        all.push(match &lease {
+            Some(_) => told(name, vacuum_table(&table, &keep).await)?,
+            None => Vacuumed {
+                table: name,
+                files: 0,
+                bytes: 0,
+                skipped: Some("another process writes it".to_owned()),
+            },
+        });
+        observer.advance(Step::Load, 1);
+    }
     Ok(all)
 }
 
@@ -96,6 +128,8 @@ async fn take_pipelines(root: &Root) -> Result<Vec<Lock>> {
     let mut pipelines: BTreeSet<String> = root.folders("_leases").await?.into_iter().collect();
     pipelines.extend(root.folders("_runs").await?);
     pipelines.remove(MAINTAIN);
+    // Taken when it is the turn of the views' tables.
+    pipelines.remove(materialized::FOLDER);
     let mut leases = Vec::new();
     for pipeline in pipelines {
         leases.push(run::lease(root, &pipeline).await?);

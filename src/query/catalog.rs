@@ -13,6 +13,7 @@ use datafusion::datasource::{ViewTable, empty::EmptyTable};
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SessionState;
 
+use super::only::Only;
 use super::{definition, folder};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
@@ -37,6 +38,8 @@ pub struct LakeSchema {
     versions: Option<BTreeMap<String, i64>>,
     /// The user's own views.
     folder: Arc<Folder>,
+    /// The resources of one type that there are, instead of all.
+    only: Option<Only>,
     state: State,
 }
 
@@ -52,9 +55,10 @@ impl LakeSchema {
         lake: &Lake,
         versions: Option<BTreeMap<String, i64>>,
         folder: Arc<Folder>,
+        only: Option<Only>,
         state: State,
     ) -> Self {
-        Self { lake: lake.clone(), versions, folder, state }
+        Self { lake: lake.clone(), versions, folder, only, state }
     }
 
     fn session(&self) -> SqlResult<SessionState> {
@@ -87,7 +91,10 @@ impl LakeSchema {
     async fn stored_or_empty(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
         let external = |error: Error| DataFusionError::External(Box::new(error));
         match self.stored(name).await.map_err(external)? {
-            Some(table) => Ok(Some(table)),
+            Some(table) => match self.only.as_ref().filter(|only| only.table == name) {
+                Some(only) => only.of(table).map(Some),
+                None => Ok(Some(table)),
+            },
             None => self.empty(name).map_err(external),
         }
     }

@@ -11,8 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col, lit};
@@ -22,7 +21,7 @@ use delta_upsert::changes::{self as of_table, CommitChanges};
 use futures::{StreamExt, TryStreamExt};
 
 use super::changed_rows::ChangedRows;
-use super::session::{Pin, query_error};
+use super::session::{Pin, bounded, query_error};
 use crate::error::{Error, Result};
 use crate::lake::exports::{self, ExportRow, Exports};
 use crate::lake::{Lake, table};
@@ -75,7 +74,7 @@ pub async fn changes(lake: &Lake, options: &ChangesOptions) -> Result<SendableRe
         of_table::check(&table, after).await?;
         commits.extend(of_table::versions(&table, after).map(|version| (Arc::clone(&table), version)));
     }
-    let runtime = runtime(options.memory).map_err(|e| query_error(&e))?;
+    let runtime = bounded(options.memory).map_err(|e| query_error(&e))?;
     // What a commit has changed is read when its turn comes: of all of them together it would not fit into memory.
     let batches = futures::stream::iter(commits)
         .then(move |(table, version)| {
@@ -112,11 +111,6 @@ fn columns() -> SchemaRef {
 
 fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
-
-fn runtime(memory: u64) -> Result<Arc<RuntimeEnv>, DataFusionError> {
-    let pool = FairSpillPool::new(usize::try_from(memory).unwrap_or(usize::MAX));
-    RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()
 }
 
 async fn tables(lake: &Lake, options: &ChangesOptions) -> Result<Vec<String>> {

@@ -34,7 +34,7 @@ impl FilesSession {
         definitions: &'static Definitions,
         folder: Arc<Folder>,
     ) -> Result<Self> {
-        let context = new_context();
+        let context = new_context(None)?;
         let schema = FilesSchema { files, definitions, folder, state: context.state_weak_ref() };
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
@@ -99,13 +99,15 @@ impl SchemaProvider for FilesSchema {
             }
             None => {}
         }
-        match views::find(name).filter(|view| view.is_of(self.definitions.version())) {
+        match views::find(name, self.definitions.version()) {
             Some(view) => self.view(view).await.map(Some),
             None => self.resources(name).map_err(external),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.folder.find(name).is_some() || views::find(name).is_some() || self.definitions.is_resource(name)
+        self.folder.find(name).is_some()
+            || views::find(name, self.definitions.version()).is_some()
+            || self.definitions.is_resource(name)
     }
 }

@@ -14,11 +14,15 @@ pub mod lineage;
 pub mod ndjson;
 pub mod omop;
 mod omop_id;
+mod only;
 pub mod quality;
 pub mod session;
 pub mod shared;
+mod sources;
 pub mod vocabulary;
 
 pub use changes::{ChangedSince, ChangesOptions, changes};
 pub use format::{Format, Written};
+pub use only::Only;
 pub use session::{Pin, Session, SessionOptions};
+pub use sources::{Sources, depends_on_more, sources};

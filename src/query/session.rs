@@ -2,6 +2,7 @@
 //!
 //! One invariant: a session reads. Statements that would write are refused, and tables are never created by a query.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,11 +10,13 @@ use datafusion::common::TableReference;
 use datafusion::config::Dialect;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use delta_scan::NarrowNested;
-use fhir_definitions::Definitions;
+use fhir_definitions::{Definitions, FhirVersion};
 use fhir_sql::{EvaluationError, ViewDefinition};
 
 use super::catalog::LakeSchema;
@@ -22,6 +25,7 @@ use super::functions::{conditional_reference, percent_decode, preferred_coding};
 use super::lambdas::LambdasApart;
 use super::omop::OmopSchema;
 use super::omop_id;
+use super::only::Only;
 use super::vocabulary::Vocabulary;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
@@ -46,12 +50,18 @@ pub struct SessionOptions {
     pub views: Folder,
     /// A folder with the vocabulary by which the schema `omop` maps codes.
     pub vocabulary: Option<PathBuf>,
+    /// Table → version, instead of what the pin says.
+    pub versions: Option<BTreeMap<String, i64>>,
+    /// The resources of one type that the session has, instead of all.
+    pub only: Option<Only>,
+    /// Bytes of memory; what needs more is sorted on disk, as far as that can be. Without it there is no limit.
+    pub memory: Option<u64>,
 }
 
 impl SessionOptions {
     /// Nothing but the lake.
     pub fn at(pin: Pin) -> Self {
-        Self { pin, views: Folder::default(), vocabulary: None }
+        Self { pin, views: Folder::default(), vocabulary: None, versions: None, only: None, memory: None }
     }
 }
 
@@ -75,16 +85,17 @@ impl Session {
     /// # Errors
     /// Those of [`Vocabulary::open`], and [`Error::Query`] where the session cannot be set up.
     pub async fn open_with(lake: &Lake, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { pin, views, vocabulary } = options;
-        let versions = match pin {
-            Pin::LastRun => {
+        let SessionOptions { pin, views, vocabulary, versions, only, memory } = options;
+        let versions = match (versions, pin) {
+            (Some(versions), _) => Some(versions),
+            (None, Pin::LastRun) => {
                 let exports = Exports::read(&lake.root).await?;
                 Some(exports.last().map(|run| run.table_versions.clone()).unwrap_or_default())
             }
-            Pin::Latest => None,
+            (None, Pin::Latest) => None,
         };
-        let context = new_context();
-        let schema = LakeSchema::new(lake, versions, Arc::new(views), context.state_weak_ref());
+        let context = new_context(memory)?;
+        let schema = LakeSchema::new(lake, versions, Arc::new(views), only, context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;
@@ -96,6 +107,16 @@ impl Session {
         let schema = OmopSchema::new(version, vocabulary, context.state_weak_ref());
         catalog.register_schema(omop::SCHEMA, Arc::new(schema)).map_err(|e| query_error(&e))?;
         Ok(Self { context, definitions: lake.definitions() })
+    }
+
+    /// What DataFusion has of the session.
+    pub(super) fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// The FHIR version of the lake.
+    pub(super) fn version(&self) -> FhirVersion {
+        self.definitions.version()
     }
 
     /// Runs a ViewDefinition over the lake.
@@ -143,7 +164,12 @@ pub async fn execute(planned: DataFrame) -> Result<SendableRecordBatchStream> {
 }
 
 /// A session of DataFusion as all of ours are: with FHIR's names, the functions, and scans that read no more than they need.
-pub(super) fn new_context() -> SessionContext {
+///
+/// With `memory` it takes so many bytes, and sorts on disk what needs more.
+///
+/// # Errors
+/// [`Error::Query`] where there is no place to sort in.
+pub(super) fn new_context(memory: Option<u64>) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
@@ -155,8 +181,13 @@ pub(super) fn new_context() -> SessionContext {
     // lambda is taken for a column, and `WHERE array_filter(code.coding, c -> …) … AND id = …` fails.
     config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
     let rules = PhysicalOptimizer::new().rules;
+    let runtime = match memory {
+        Some(memory) => bounded(memory).map_err(|e| query_error(&e))?,
+        None => Arc::default(),
+    };
     let state = SessionStateBuilder::new()
         .with_config(config)
+        .with_runtime_env(runtime)
         .with_default_features()
         .with_physical_optimizer_rules([Arc::new(LambdasApart) as _].into_iter().chain(rules).collect())
         .with_optimizer_rule(Arc::new(NarrowNested))
@@ -166,12 +197,18 @@ pub(super) fn new_context() -> SessionContext {
     context.register_udf(conditional_reference());
     context.register_udf(preferred_coding());
     context.register_udf(omop_id::function());
-    context
+    Ok(context)
+}
+
+/// Where queries run that take so much memory, and sort on disk what needs more.
+pub(super) fn bounded(memory: u64) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+    let pool = FairSpillPool::new(usize::try_from(memory).unwrap_or(usize::MAX));
+    RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()
 }
 
 /// A statement that cannot be planned: DataFusion's words, without the wrapping that says where in its code they come
 /// from. They name tables and columns, and what the user wrote.
-pub(super) fn query_error(error: &DataFusionError) -> Error {
+pub(crate) fn query_error(error: &DataFusionError) -> Error {
     match error.find_root() {
         DataFusionError::External(inner) if inner.is::<Error>() => failed(error),
         root => Error::Query(root.strip_backtrace()),
@@ -180,7 +217,7 @@ pub(super) fn query_error(error: &DataFusionError) -> Error {
 
 /// A statement that cannot be carried out. Values of the data are taken out of DataFusion's words: `Cannot cast string
 /// 'Doe' to value of Int32 type` is written to logs by whoever runs queries unattended.
-pub(super) fn failed(error: &DataFusionError) -> Error {
+pub(crate) fn failed(error: &DataFusionError) -> Error {
     match error.find_root() {
         DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
             Some(ours) => Error::QueryFailed(ours.to_string()),

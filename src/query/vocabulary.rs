@@ -101,6 +101,21 @@ impl Vocabulary {
     }
 }
 
+/// What tells one state of a vocabulary's folder from another: the names, sizes and times of its files.
+///
+/// # Errors
+/// [`Error::Refused`] where the folder is none.
+pub fn fingerprint(folder: &Path) -> Result<String> {
+    let mut all = String::new();
+    for file in files(folder)?.values() {
+        let found = std::fs::metadata(file).map_err(Error::io("look at", file))?;
+        let modified = found.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let name = file.file_name().unwrap_or_default();
+        all += &format!("{name:?} {} {:?}\n", found.len(), modified);
+    }
+    Ok(all)
+}
+
 /// Table → its file.
 fn files(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let refused = |error: std::io::Error| {

@@ -11,6 +11,10 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Query`] for what is none, with what is wrong with it.
 pub fn read(path: &Path) -> Result<ViewDefinition> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    ViewDefinition::parse(&text).map_err(|error| Error::Query(format!("{}: {error}", path.display())))
+    parse(path, &std::fs::read_to_string(path).map_err(Error::io("read", path))?)
+}
+
+/// Reads the text of a ViewDefinition.
+pub(super) fn parse(path: &Path, text: &str) -> Result<ViewDefinition> {
+    ViewDefinition::parse(text).map_err(|error| Error::Query(format!("{}: {error}", path.display())))
 }

@@ -12,13 +12,15 @@ use super::{View, definition};
 use crate::error::{Error, Result};
 
 /// Views by their names.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Folder {
     views: BTreeMap<String, FolderView>,
+    /// Name → the whole file.
+    texts: BTreeMap<String, String>,
 }
 
 /// A view of a folder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum FolderView {
     /// SQL over tables and other views.
     Sql(Box<View>),
@@ -38,18 +40,23 @@ impl Folder {
             paths.push(entry.map_err(Error::io("list", folder))?.path());
         }
         paths.sort();
-        let mut views = BTreeMap::new();
+        let (mut views, mut texts) = (BTreeMap::new(), BTreeMap::new());
         for path in paths {
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            let (name, view) = match path.extension().and_then(|extension| extension.to_str()) {
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if !matches!(extension, Some("json" | "sql")) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            let (name, view) = match extension {
                 Some("json") => {
-                    let definition = definition::read(&path)?;
+                    let definition = definition::parse(&path, &text)?;
                     let name = definition.name.clone().unwrap_or_else(|| stem.to_owned());
                     (name, FolderView::Definition(Box::new(definition)))
                 }
-                Some("sql") => (stem.to_owned(), FolderView::Sql(Box::new(sql(&path, stem)?))),
-                _ => continue,
+                _ => (stem.to_owned(), FolderView::Sql(Box::new(sql(&path, &text, stem)?))),
             };
+            texts.insert(name.clone(), text);
             if views.insert(name.clone(), view).is_some() {
                 return Err(Error::Query(format!(
                     "{}: there are two views of the name {name}",
@@ -57,12 +64,17 @@ impl Folder {
                 )));
             }
         }
-        Ok(Self { views })
+        Ok(Self { views, texts })
     }
 
     /// A view by its name.
     pub fn find(&self, name: &str) -> Option<&FolderView> {
         self.views.get(name)
+    }
+
+    /// The file of a view.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.texts.get(name).map(String::as_str)
     }
 
     /// The names of all views.
@@ -71,12 +83,11 @@ impl Folder {
     }
 }
 
-fn sql(path: &Path, stem: &str) -> Result<View> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    super::parse(&text).filter(|view| view.name == stem).ok_or_else(|| {
+fn sql(path: &Path, text: &str, stem: &str) -> Result<View> {
+    super::parse(text).filter(|view| view.name == stem).ok_or_else(|| {
         Error::Query(format!(
             "{}: its header lacks something: name (that of the file), description, fhir, grain, columns, each in a comment of its \
-             own as in `fhirlake views show patients`",
+             own as in `fhirlake views show patients`; and where there is a key, it is COLUMN of TYPE",
             path.display()
         ))
     })

@@ -30,10 +30,30 @@ pub struct View {
     pub fhir: Vec<String>,
     /// A query of one number: how many rows it has, said without it.
     pub grain: String,
+    /// Whose rows they are, where each is of one resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
     /// Its columns.
     pub columns: Vec<Column>,
     /// The whole file.
     pub sql: String,
+}
+
+/// Of a view whose rows each come from one resource of a type, and change only when that resource does as long as the other
+/// tables stay as they are: `condition_id of Condition`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Key {
+    /// The column with the resource's id.
+    pub column: String,
+    /// The resource's type.
+    pub resource: String,
+}
+
+impl Key {
+    fn parse(text: &str) -> Option<Self> {
+        let (column, resource) = text.split_once(" of ")?;
+        Some(Self { column: column.to_owned(), resource: resource.to_owned() })
+    }
 }
 
 /// A view's column.
@@ -110,6 +130,10 @@ fn parse(sql: &str) -> Option<View> {
         description: header::value(sql, "description")?,
         fhir: header::list(sql, "fhir")?,
         grain: header::value(sql, "grain")?,
+        key: match header::value(sql, "key") {
+            None => None,
+            Some(text) => Some(Key::parse(&text)?),
+        },
         columns: header::columns(sql).map(column).collect::<Option<_>>()?,
         sql: sql.to_owned(),
     })
@@ -123,9 +147,10 @@ fn parse_form(sql: &str, views: &[View]) -> Option<View> {
     let grain = header::value(sql, "grain")?;
     let columns: Vec<&str> = header::columns(&view.sql).collect();
     let whole = format!(
-        "-- name: {name}\n-- description: {}\n-- fhir: {}\n-- grain: {grain}\n-- columns:\n--{}\n{}",
+        "-- name: {name}\n-- description: {}\n-- fhir: {}\n-- grain: {grain}\n{}-- columns:\n--{}\n{}",
         view.description,
         fhir.join(", "),
+        view.key.as_ref().map(|key| format!("-- key: {} of {}\n", key.column, key.resource)).unwrap_or_default(),
         columns.join("\n--"),
         header::statement(sql)
     );
@@ -158,6 +183,8 @@ mod tests {
         for view in all() {
             assert!(!view.columns.is_empty(), "{}", view.name);
             assert!(view.grain.starts_with("SELECT "), "{}", view.name);
+            let mut columns = view.columns.iter().map(|column| &column.name);
+            assert!(view.key.iter().all(|key| columns.any(|name| *name == key.column)), "{}", view.name);
         }
     }
 
@@ -191,6 +218,18 @@ mod tests {
         assert_eq!(of_r5.columns, of_r4.columns);
         assert_eq!(parse(&of_r5.sql).as_ref(), Some(of_r5));
         assert!(of_r5.sql.contains("actualPeriod") && !of_r4.sql.contains("actualPeriod"));
+    }
+
+    #[test]
+    fn a_key_is_a_column_and_a_type() {
+        let sql = |key: &str| {
+            format!(
+                "-- name: x\n-- description: y\n-- fhir: R4\n-- grain: SELECT 1\n-- key: {key}\n-- columns:\nSELECT 1"
+            )
+        };
+        let key = parse(&sql("x_id of Patient")).unwrap().key.unwrap();
+        assert_eq!((key.column.as_str(), key.resource.as_str()), ("x_id", "Patient"));
+        assert_eq!(parse(&sql("x_id")), None);
     }
 
     #[test]

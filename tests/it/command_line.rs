@@ -43,6 +43,32 @@ fn help_says_what_there_is_with_examples() {
 }
 
 #[test]
+fn views_become_tables_and_a_script_reads_what_was_done() {
+    let help = text(&fhirlake(&["views", "materialize", "--help"]).stdout);
+    insta::assert_snapshot!("help_views_materialize", help);
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let patients = bench.path("small-v1/Patient.ndjson");
+    assert_eq!(fhirlake(&["ingest", "--lake", &lake, patients.to_str().unwrap()]).status.code(), Some(0));
+    for how in ["full", "up-to-date"] {
+        let ended = fhirlake(&["views", "materialize", "--lake", &lake, "patients", "--format", "json"]);
+        let done: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+        assert_eq!((&done[0]["how"], &done[0]["table"]), (&how.into(), &"views/patients".into()), "{done}");
+        assert_eq!((&done[0]["rows"], &done[0]["version"]), (&17.into(), &1.into()), "{done}");
+    }
+    let (code, error) = said(&["views", "materialize", "--lake", &lake, "patient"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("there is no view patient; there are patients, "), "{error}");
+    for arguments in [&[][..], &["--all", "patients"]] {
+        let all: Vec<&str> =
+            ["views", "materialize", "--lake", &lake].iter().chain(arguments).copied().collect();
+        assert_eq!(said(&all).0, Some(2), "{arguments:?}");
+    }
+    let file = std::fs::metadata(bench.path("lake/views/patients/_delta_log")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o077, 0, "for its owner only");
+}
+
+#[test]
 fn an_unknown_flag_or_command_is_an_error() {
     for arguments in [
         &["export", "--sincee", "x"][..],

@@ -15,6 +15,7 @@ use deltalake::DeltaResult;
 use deltalake::logstore::{ObjectStoreFactory, ObjectStoreRef, StorageConfig, object_store_factories};
 use fhir_bulk_client::{BulkClient, Url};
 use fhirlake::lake::identity::Identity;
+use fhirlake::materialize::{MaterializeOptions, materialize};
 use fhirlake::pipeline::progress::Unwatched;
 use fhirlake::pipeline::{self, IngestOptions};
 use futures::StreamExt;
@@ -27,6 +28,7 @@ use object_store::{
 };
 
 use crate::fixture::{Bench, ask, contents, export, ingest, part};
+use crate::materialize::{check_tables, some_views};
 
 /// What happens at the change with this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,17 +216,18 @@ async fn the_process_with_the_fault() {
     object_store_factories().insert(Url::parse("file://").unwrap(), Arc::new(faulty));
     let (lake, from) = job.split_once('|').unwrap();
     let done = match from.parse::<Url>() {
+        _ if from == MATERIALIZE => materialize(lake, &one_of_each_kind(), &Unwatched).await.map(drop),
         Ok(server) => {
             let pause = std::time::Duration::from_millis(10);
             let client = BulkClient::builder(server.clone()).min_interval(pause).max_poll_interval(pause);
             let (mut client, identity) = (client.build().unwrap(), Identity::of_server(server, None));
-            pipeline::export(lake, &identity, &mut client, &part(), &Unwatched).await
+            pipeline::export(lake, &identity, &mut client, &part(), &Unwatched).await.map(drop)
         }
         Err(_) => {
             let (folder, snapshot) = from.split_once('#').map_or((from, false), |(folder, _)| (folder, true));
             let paths = vec![folder.into()];
             let options = IngestOptions { paths, snapshot, ..IngestOptions::default() };
-            pipeline::ingest(lake, &Identity::of_files(None, None), &options, &Unwatched).await
+            pipeline::ingest(lake, &Identity::of_files(None, None), &options, &Unwatched).await.map(drop)
         }
     };
     println!("changes={}", counter.changes.load(Ordering::SeqCst));
@@ -232,6 +235,14 @@ async fn the_process_with_the_fault() {
         println!("failed: {error}");
         std::process::exit(1);
     }
+}
+
+/// The job that materializes views.
+const MATERIALIZE: &str = "materialize";
+
+/// One view that is brought up to date by what changed, and one that is computed whole.
+fn one_of_each_kind() -> MaterializeOptions {
+    some_views(&["conditions", "problem_list"])
 }
 
 /// How a process with a fault ended.
@@ -407,5 +418,29 @@ async fn a_snapshot_that_is_killed_at_any_change_of_its_store_removes_the_same()
         let again = with_fault(&lake, &from, "full", u64::MAX).await;
         assert_eq!(again.code, Some(0), "{}", again.said);
         assert_eq!(differ(&left(&lake).await, &expected), None, "{fault} {at} of {changes}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_whose_writing_is_killed_or_fails_anywhere_are_as_they_were_or_as_they_should_be() {
+    let bench = Bench::new();
+    let before = bench.lake("before");
+    ingest(&before, &[bench.part("small-v1")]).await.unwrap();
+    materialize(&before, &one_of_each_kind(), &Unwatched).await.unwrap();
+    ingest(&before, &[bench.part("small-v2")]).await.unwrap();
+    let undisturbed = bench.lake("undisturbed");
+    copy_folder(&before, &undisturbed);
+    let done = with_fault(&undisturbed, MATERIALIZE, "full", u64::MAX).await;
+    assert_eq!(done.code, Some(0), "{}", done.said);
+    let changes = done.changes();
+    assert!(changes > 5, "{changes}: there is less to disturb than there should be");
+    for at in 1..=changes {
+        let (fault, _) = FAULTS[usize::try_from(at).unwrap() % FAULTS.len()];
+        let lake = bench.lake(&format!("disturbed-{at}"));
+        copy_folder(&before, &lake);
+        with_fault(&lake, MATERIALIZE, fault, at).await;
+        let again = with_fault(&lake, MATERIALIZE, "full", u64::MAX).await;
+        assert_eq!(again.code, Some(0), "{fault} {at}: {}", again.said);
+        check_tables(&lake, &one_of_each_kind()).await;
     }
 }

@@ -12,6 +12,7 @@ mod export;
 mod fixture;
 mod ingest;
 mod maintain;
+mod materialize;
 mod omop;
 mod quality;
 mod quarantine;

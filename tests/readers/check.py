@@ -9,6 +9,8 @@ all:
   file that are exactly one line, it is the line loaded last, and some columns, texts and annotations, say what it says;
 * `fhirlake query` has the same rows, and for two types, in all columns, the same values.
 
+After each step views are materialized: each reader reads the same rows of their tables, those that `fhirlake query` has.
+
 The lake's own tables can be read, and are the same to all readers. pyarrow's dataset refuses what has deletion vectors, and
 reads the other lake. In the end each reader reads the versions of each step again, which `_exports` names.
 
@@ -36,6 +38,13 @@ from readers import READERS, Reader, read_by_all, unequal  # noqa: E402
 SOME = {"AllergyIntolerance", "Condition", "Encounter", "ExplanationOfBenefit", "Observation", "Patient", "Provenance"}
 # The types whose rows `fhirlake query` shows in full.
 IN_FULL = ["Encounter", "Patient"]
+# The views that are materialized after each step, with columns that tell their rows apart.
+VIEWS = {
+    "conditions": ["condition_id"],
+    "encounters": ["encounter_id"],
+    "observations": ["observation_id", "component_index"],
+    "problem_list": ["patient_id", "code_system", "code", "code_display"],
+}
 # What says which line a row is of, and which run brought it.
 IDENTITY = ["id", "__row_hash", "__export_id", "__raw_file", "__raw_offset", "__raw_length"]
 # How many differences are printed before the rest is only counted.
@@ -71,6 +80,7 @@ class Check:
             self.note(step, "unread", self.unread(tables))
             self.note(step, "fhirlake query", self.queried(tables))
             self.note(step, "own tables", self.own_tables())
+            self.note(step, "materialized views", self.materialized())
             if step == KEY_HOLDS_AFTER:
                 self.note(step, "expected.json", self.key_to_the_answers())
             count = sum(rows.num_rows for rows in tables.values())
@@ -133,6 +143,18 @@ class Check:
             for reader in others:
                 if comparable(reader.rows(table)) != rows or reader.count(table) != len(rows):
                     yield f"{reader.name} reads other rows of {table.name}"
+
+    def materialized(self) -> Iterable[str]:
+        """Where the table of a view, brought up to date, has other rows than the view."""
+        lake = self.history.lake
+        self.history.program.run("views", "materialize", "--lake", str(lake), *VIEWS)
+        for view, order in VIEWS.items():
+            rows, found = read_by_all(self.readers(), lake / "views" / view, by=order)
+            yield from (f"{view}: {text}" for text in found)
+            answer = sorted(self.query(f"SELECT * FROM {view}"), key=lambda row: repr([row[name] for name in order]))
+            told = sorted(rows.to_pylist(), key=lambda row: repr([row[name] for name in order]))
+            if len(answer) != len(told) or not all(map(same, answer, told)):
+                yield f"{view}: {len(told)} rows, which are not the {len(answer)} of the view"
 
     def key_to_the_answers(self) -> Iterable[str]:
         """Where the history has not led to what the sample's own key says."""

@@ -30,10 +30,11 @@ class Reader(ABC):
     def read(self, table: Path, version: int | None = None) -> pa.Table:
         """All rows and columns, of the newest version or another one, as the reader gives them."""
 
-    def rows(self, table: Path, version: int | None = None) -> pa.Table:
-        """All rows and columns in the order of the ids, in one layout."""
+    def rows(self, table: Path, version: int | None = None, by: Iterable[str] = ("id",)) -> pa.Table:
+        """All rows and columns in the order of the ids, or of other columns, in one layout."""
         rows = one_layout(self.read(table, version))
-        return rows.sort_by("id") if "id" in rows.column_names else rows
+        order = [(name, "ascending") for name in by if name in rows.column_names]
+        return rows.sort_by(order) if order else rows
 
 
 def one_layout(table: pa.Table) -> pa.Table:
@@ -53,16 +54,16 @@ def unequal(rows: pa.Table, expected: pa.Table) -> Iterable[str]:
             yield f"other values in {', '.join(names)}"
 
 
-def read_by_all(readers: list[Reader], table: Path) -> tuple[pa.Table, list[str]]:
+def read_by_all(readers: list[Reader], table: Path, by: Iterable[str] = ("id",)) -> tuple[pa.Table, list[str]]:
     """The rows of a table as the first reader reads them, and what it or others read or count otherwise, or cannot read."""
     first, *others = readers
     try:
-        rows, found = first.rows(table), []
+        rows, found = first.rows(table, by=by), []
     except Exception as error:  # Whatever a reader raises: it could not read the table.
         raise Failed(f"{first.name} cannot read {table}: {type(error).__name__}: {error}") from error
     for reader in others:
         try:
-            found += [f"{reader.name}: {text}" for text in unequal(reader.rows(table), rows)]
+            found += [f"{reader.name}: {text}" for text in unequal(reader.rows(table, by=by), rows)]
         except Exception as error:  # As above, but there are rows to go on with.
             found.append(f"{reader.name} cannot read it: {type(error).__name__}: {error}")
     counts = {reader.name: reader.count(table) for reader in readers}

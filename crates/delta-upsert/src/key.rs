@@ -18,7 +18,11 @@ impl IdHash {
     /// The hash of an id.
     #[must_use]
     pub fn of(id: &str) -> Self {
-        let bits = xxh3_128(id.as_bytes());
+        Self::of_bits(xxh3_128(id.as_bytes()))
+    }
+
+    /// The first 96 of the bits of a hash.
+    pub(crate) fn of_bits(bits: u128) -> Self {
         Self { high: ((bits >> 64) as u64).cast_signed(), low: (bits >> 32) as u32 }
     }
 }

@@ -17,12 +17,15 @@
 //!                         one commit: Remove, Add, Add of new files, the application transaction
 //! ```
 //!
+//! A table whose rows are computed anew, and have no versions, is brought to them by their contents ([`contents`]).
+//!
 //! Nothing here knows FHIR, or what an id is. Who changes a table is a [`Caller`].
 
 pub mod busy;
 mod caller;
 pub mod changes;
 pub mod compact;
+pub mod contents;
 mod copy;
 pub mod data_file;
 mod error;

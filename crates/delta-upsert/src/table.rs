@@ -4,6 +4,8 @@
 //! was made from, and is never sent twice. Delta does not refuse a repeated transaction, so [`Table::done_by`] is asked
 //! first; and a commit whose answer was lost is found again by it.
 
+use std::collections::BTreeMap;
+
 use arrow_schema::Schema;
 use deltalake::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
@@ -15,6 +17,9 @@ use object_store::path::Path;
 
 use crate::data_file::NewFile;
 use crate::{Error, Place, Result};
+
+/// The property that names the columns with statistics.
+const INDEXED: &str = "delta.dataSkippingStatsColumns";
 
 /// Delta's application transaction: who commits, and the rising number of what is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +153,7 @@ impl Table {
             .with_columns(fields.fields().cloned())
             .with_configuration([
                 ("delta.checkpointInterval", Some("10".to_owned())),
-                ("delta.dataSkippingStatsColumns", Some(indexed.join(","))),
+                (INDEXED, Some(indexed.join(","))),
             ])
             // With vectors, what a commit changed is what they say. A file that is written again would need files of changes
             // beside it.
@@ -264,6 +269,50 @@ impl Table {
             |error: deltalake::kernel::Error| Error::delta(self.name(), "change its columns")(error.into());
         let metadata = snapshot.metadata().clone().with_schema(&schema).map_err(cannot)?;
         Ok(Some(Action::Metadata(metadata)))
+    }
+
+    /// A property of the table, as its log has it.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<String> {
+        self.delta.snapshot().ok()?.metadata().configuration().get(name).cloned()
+    }
+
+    /// The columns with statistics in the log.
+    #[must_use]
+    pub fn indexed(&self) -> Vec<String> {
+        let names = self.property(INDEXED).unwrap_or_default();
+        names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Whether the table has these columns, and no others.
+    ///
+    /// # Errors
+    /// [`Error::Delta`], [`Error::Arrow`] for columns that no table can have.
+    pub fn has_columns(&self, columns: &Schema) -> Result<bool> {
+        Ok(self.new_columns(columns)?.is_none())
+    }
+
+    /// The action that gives the table these columns, with statistics of some, and properties; `None` where it has them.
+    pub(crate) fn described(
+        &self,
+        columns: &Schema,
+        indexed: &[String],
+        properties: &BTreeMap<String, String>,
+    ) -> Result<Option<Action>> {
+        let snapshot = self.delta.snapshot().map_err(Error::delta(self.name(), "read its log"))?;
+        let schema: StructType = columns.try_into_kernel().map_err(Error::arrow(self.name()))?;
+        let cannot = |error: deltalake::kernel::Error| Error::delta(self.name(), "describe it")(error.into());
+        let mut metadata = snapshot.metadata().clone();
+        if *snapshot.schema() != schema {
+            metadata = metadata.with_schema(&schema).map_err(cannot)?;
+        }
+        let indexed = (INDEXED.to_owned(), indexed.join(","));
+        for (name, value) in properties.clone().into_iter().chain([indexed]) {
+            if metadata.configuration().get(&name) != Some(&value) {
+                metadata = metadata.add_config_key(name, value).map_err(cannot)?;
+            }
+        }
+        Ok((metadata != *snapshot.metadata()).then_some(Action::Metadata(metadata)))
     }
 
     /// Its columns.

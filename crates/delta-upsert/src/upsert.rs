@@ -135,7 +135,7 @@ pub async fn replace(
 }
 
 /// Removes what was written for a commit that was lost.
-async fn take_back(table: &Table, rewritten: &Rewritten) {
+pub(crate) async fn take_back(table: &Table, rewritten: &Rewritten) {
     table.discard(&rewritten.copies).await;
     if let Some(vectors) = &rewritten.vectors {
         table.place().remove(&table.place().data_file(vectors)).await;

@@ -41,6 +41,12 @@ pub struct Keep {
 }
 
 impl Keep {
+    /// What was needed at some time since then, where nobody writes.
+    #[must_use]
+    pub fn since(since: DateTime<Utc>) -> Self {
+        Self { since, version: None, writing_since: None, prefixes: Vec::new() }
+    }
+
     /// Whether an object that no kept version names goes all the same.
     fn is_old(&self, object: &ObjectMeta) -> bool {
         object.last_modified < self.writing_since.map_or(self.since, |at| at.min(self.since))

@@ -8,8 +8,8 @@ use anyhow::Context;
 use clap::Args;
 use fhir_definitions::FhirVersion;
 
-use super::options::VersionOption;
-use super::{Done, print};
+use crate::cli::options::VersionOption;
+use crate::cli::{Done, print};
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::query::external::{self, Found};

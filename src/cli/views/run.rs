@@ -13,9 +13,9 @@ use fhir_definitions::{Definitions, FhirVersion};
 use fhir_sql::ViewDefinition;
 use futures::future::join_all;
 
-use super::answer::{AnswerOptions, to_file};
-use super::options::VersionOption;
-use super::{Done, print};
+use crate::cli::answer::{AnswerOptions, to_file};
+use crate::cli::options::VersionOption;
+use crate::cli::{Done, print};
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::query::files::FilesSession;
@@ -90,7 +90,7 @@ impl Run {
         };
         let lake = Lake::open(lake).await?;
         let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
-        Ok(Session::open_with(&lake, SessionOptions { pin, views, vocabulary: None }).await?)
+        Ok(Session::open_with(&lake, SessionOptions { views, ..SessionOptions::at(pin) }).await?)
     }
 
     async fn folder(self) -> anyhow::Result<Done> {

@@ -1,12 +1,18 @@
 //! `fhirlake views`.
 
+mod export;
+mod materialize;
+mod run;
+
 use clap::{Args, Subcommand};
 use fhir_definitions::FhirVersion;
 
+use self::export::ExportViews;
+use self::materialize::Materialize;
+use self::run::Run;
 use super::options::{ReportFormat, VersionOption};
-use super::views_export::ExportViews;
-use super::views_run::{self, Run};
 use super::{Done, print};
+use crate::config::Config;
 use crate::views::{self, omop};
 
 const EXAMPLES: &str = "\
@@ -16,9 +22,10 @@ Examples:
   fhirlake views show omop.person
   fhirlake views run blood-pressure.json --lake lake
   fhirlake views run blood-pressure.json --ndjson export/ --format csv -o blood-pressure.csv
-  fhirlake views run my-views/ --lake lake --format parquet -o answers/";
+  fhirlake views run my-views/ --lake lake --format parquet -o answers/
+  fhirlake views materialize --lake lake --all";
 
-/// The SQL views: what there is, and what it says; and ViewDefinitions, run
+/// The SQL views: what there is, and what it says; ViewDefinitions, run; and views written as tables
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Views {
@@ -42,14 +49,15 @@ enum ViewsCommand {
         version: VersionOption,
     },
     /// The rows of a ViewDefinition, or of a folder of views, over a lake or over NDJSON without one
-    #[command(after_help = views_run::EXAMPLES, mut_arg("output", views_run::output_help))]
+    #[command(after_help = run::EXAMPLES, mut_arg("output", run::output_help))]
     Run(Box<Run>),
     Export(Box<ExportViews>),
+    Materialize(Box<Materialize>),
 }
 
 impl Views {
     /// Runs the command.
-    pub async fn run(self) -> anyhow::Result<Done> {
+    pub async fn run(self, config: &Config) -> anyhow::Result<Done> {
         match self.command {
             ViewsCommand::List { format: ReportFormat::Json } => {
                 let mut all = Vec::new();
@@ -77,6 +85,7 @@ impl Views {
             }
             ViewsCommand::Run(run) => return run.run().await,
             ViewsCommand::Export(export) => return export.run().await,
+            ViewsCommand::Materialize(command) => return command.run(config).await,
             ViewsCommand::Show { name, version } => {
                 let in_omop = name.strip_prefix("omop.").and_then(omop::find);
                 let sql = match in_omop {
