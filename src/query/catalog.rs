@@ -13,6 +13,8 @@ use datafusion::datasource::{ViewTable, empty::EmptyTable};
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SessionState;
 
+use super::items::{self, ItemsTable};
+use super::stored::Stored;
 use super::{definition, folder};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
@@ -24,7 +26,6 @@ use crate::lake::ledger::{DeletionRow, FileRow};
 use crate::lake::members::MemberRow;
 use crate::lake::own::OwnRow;
 use crate::lake::quarantine::QuarantineRow;
-use crate::lake::table::{self, missing};
 use crate::views::{self, Folder, FolderView};
 
 /// The session's state, which outlives every statement and holds this schema.
@@ -32,9 +33,7 @@ pub(super) type State = Weak<parking_lot::RwLock<SessionState>>;
 
 /// The tables and views of a lake.
 pub struct LakeSchema {
-    lake: Lake,
-    /// Table → version; none: the newest of each.
-    versions: Option<BTreeMap<String, i64>>,
+    stored: Arc<Stored>,
     /// The user's own views.
     folder: Arc<Folder>,
     state: State,
@@ -42,7 +41,7 @@ pub struct LakeSchema {
 
 impl fmt::Debug for LakeSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LakeSchema").field("lake", &self.lake.root.location()).finish_non_exhaustive()
+        f.debug_struct("LakeSchema").field("lake", &self.lake().root.location()).finish_non_exhaustive()
     }
 }
 
@@ -54,7 +53,11 @@ impl LakeSchema {
         folder: Arc<Folder>,
         state: State,
     ) -> Self {
-        Self { lake: lake.clone(), versions, folder, state }
+        Self { stored: Arc::new(Stored { lake: lake.clone(), versions }), folder, state }
+    }
+
+    fn lake(&self) -> &Lake {
+        &self.stored.lake
     }
 
     fn session(&self) -> SqlResult<SessionState> {
@@ -69,32 +72,17 @@ impl LakeSchema {
         Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
     }
 
-    async fn stored(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        // `_exports` is written last and says what is pinned: it is read as it is.
-        let pinned = self.versions.as_ref().filter(|_| name != ExportRow::TABLE);
-        let version = match pinned.map(|versions| versions.get(name)) {
-            None => None,
-            // The table was made by a run that is not finished.
-            Some(None) => return Ok(None),
-            Some(Some(version)) => u64::try_from(*version).ok(),
-        };
-        let Some(table) = table::open_at(&self.lake.root, name, version).await? else {
-            return pinned.map_or(Ok(None), |_| Err(missing(name)));
-        };
-        table::provider(&table).map(Some)
-    }
-
     async fn stored_or_empty(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
         let external = |error: Error| DataFusionError::External(Box::new(error));
-        match self.stored(name).await.map_err(external)? {
-            Some(table) => Ok(Some(table)),
+        match self.stored.open(name).await.map_err(external)? {
+            Some(table) => Ok(Some(Arc::new(table))),
             None => self.empty(name).map_err(external),
         }
     }
 
     /// The table of a resource type, whatever views are called.
     async fn resources(&self, resource_type: &str) -> SqlResult<Arc<dyn TableProvider>> {
-        let table = if self.lake.definitions().is_resource(resource_type) {
+        let table = if self.lake().definitions().is_resource(resource_type) {
             self.stored_or_empty(resource_type).await?
         } else {
             None
@@ -103,8 +91,8 @@ impl LakeSchema {
     }
 
     fn empty(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let schema = if self.lake.definitions().is_resource(name) {
-            Some(self.lake.resource_table(name)?.columns)
+        let schema = if self.lake().definitions().is_resource(name) {
+            Some(self.lake().resource_table(name)?.columns)
         } else {
             own_tables().into_iter().find(|(table, _)| *table == name).map(|(_, schema)| Arc::new(schema()))
         };
@@ -132,11 +120,12 @@ fn own_tables() -> [(&'static str, Columns); 8] {
 impl SchemaProvider for LakeSchema {
     fn table_names(&self) -> Vec<String> {
         let own = own_tables().into_iter().map(|(name, _)| name.to_owned());
-        let version = self.lake.definitions().version();
+        let version = self.lake().definitions().version();
         let folder = self.folder.names().map(str::to_owned);
         let views = views::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone());
-        let stored = self.versions.iter().flat_map(BTreeMap::keys).cloned();
-        let mut names: Vec<String> = own.chain(views).chain(folder).chain(stored).collect();
+        let items = items::tables().iter().map(|table| table.name.to_owned());
+        let stored = self.stored.versions.iter().flat_map(BTreeMap::keys).cloned();
+        let mut names: Vec<String> = own.chain(items).chain(views).chain(folder).chain(stored).collect();
         names.sort();
         names.dedup();
         names
@@ -147,18 +136,21 @@ impl SchemaProvider for LakeSchema {
             Some(FolderView::Sql(view)) => return folder::planned(name, self.view(view)).await.map(Some),
             Some(FolderView::Definition(view)) => {
                 let resources = self.resources(&view.resource).await?;
-                let table = definition::over(name, view, self.lake.definitions(), resources);
+                let table = definition::over(name, view, self.lake().definitions(), resources);
                 return table.map(Some).map_err(|error| DataFusionError::Plan(error.to_string()));
             }
             None => {}
         }
         if let Some(view) = views::find(name) {
-            let version = self.lake.definitions().version();
+            let version = self.lake().definitions().version();
             if !view.is_of(version) {
                 let text = format!("the view {name} is not for FHIR {version}, which this lake holds");
                 return Err(DataFusionError::Plan(text));
             }
             return self.view(view).await.map(Some);
+        }
+        if let Some(table) = items::find(name) {
+            return Ok(Some(Arc::new(ItemsTable::new(table, Arc::clone(&self.stored)))));
         }
         self.stored_or_empty(name).await
     }
@@ -166,7 +158,8 @@ impl SchemaProvider for LakeSchema {
     fn table_exist(&self, name: &str) -> bool {
         self.folder.find(name).is_some()
             || views::find(name).is_some()
-            || self.lake.definitions().is_resource(name)
+            || items::find(name).is_some()
+            || self.lake().definitions().is_resource(name)
             || own_tables().iter().any(|(table, _)| *table == name)
     }
 }

@@ -7,6 +7,7 @@ pub mod definition;
 mod folder;
 pub mod format;
 mod functions;
+mod items;
 mod lambdas;
 pub mod lineage;
 pub mod ndjson;
@@ -14,6 +15,7 @@ pub mod omop;
 mod omop_id;
 pub mod quality;
 pub mod session;
+mod stored;
 pub mod vocabulary;
 
 pub use changes::{ChangedSince, ChangesOptions, changes};

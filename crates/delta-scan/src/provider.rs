@@ -3,9 +3,10 @@
 //! One invariant: everything that the Parquet source may do with a file it may do with one that has a deletion vector. The
 //! vector is a selection of the file's rows, and counts of rows are those of the table.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
@@ -23,6 +24,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use deltalake::DeltaTable;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use crate::narrow::Need;
 use crate::reader::{Footers, Readers};
 use crate::reshape::ReshapingFactory;
 use crate::snapshot::{DataFile, Snapshot};
@@ -49,6 +51,29 @@ impl DeltaScan {
     pub fn try_new(table: &DeltaTable) -> Result<Self> {
         let snapshot = Arc::new(Snapshot::read(table)?);
         Ok(Self { schema: Arc::clone(&snapshot.schema), snapshot })
+    }
+
+    /// The same table with no more in these columns than is named of them: fields at the end of paths, through lists too. Of a
+    /// path that ends at a struct it is kept whether there is one, at the lowest price. Columns that are not named stay as they
+    /// are; a projection leaves them out.
+    ///
+    /// ```text
+    /// code.coding.system   all codings of `code`, each with its system
+    /// code.coding          how many codings there are
+    /// ```
+    #[must_use]
+    pub fn with_fields<P: AsRef<[S]>, S: AsRef<str>>(&self, paths: &[P]) -> Self {
+        let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
+        for path in paths {
+            let Some((column, below)) = path.as_ref().split_first() else { continue };
+            let need = Need::shape().under(below.iter().map(AsRef::as_ref));
+            needs.entry(column.as_ref()).or_insert_with(Need::shape).grow(need);
+        }
+        let narrow = self.schema.fields().iter().map(|field| {
+            needs.get(field.name().as_str()).map_or_else(|| Arc::clone(field), |need| need.narrow(field))
+        });
+        let narrow = Schema::new_with_metadata(narrow.collect::<Vec<_>>(), self.schema.metadata().clone());
+        self.narrowed(Arc::new(narrow))
     }
 
     /// The same table with fewer fields in its nested columns.

@@ -11,7 +11,7 @@ use crate::types::retyped;
 
 /// What is needed of a value. Lists are looked through: what is needed of an element is needed of its list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Need {
+pub(crate) enum Need {
     /// All of it.
     All,
     /// These fields, each as far as it says. Without any, whether there is a value, and how long a list is.
@@ -20,17 +20,17 @@ pub(super) enum Need {
 
 impl Need {
     /// Whether there is a value, and how long a list is.
-    pub(super) fn shape() -> Self {
+    pub(crate) fn shape() -> Self {
         Self::Fields(BTreeMap::new())
     }
 
     /// This of the field at the end of a path.
-    pub(super) fn under<'p>(self, path: impl DoubleEndedIterator<Item = &'p str>) -> Self {
+    pub(crate) fn under<'p>(self, path: impl DoubleEndedIterator<Item = &'p str>) -> Self {
         path.rev().fold(self, |need, name| Self::Fields(BTreeMap::from([(name.to_owned(), need)])))
     }
 
     /// Grows by another need.
-    pub(super) fn grow(&mut self, other: Self) {
+    pub(crate) fn grow(&mut self, other: Self) {
         match (&mut *self, other) {
             (Self::All, _) => {}
             (_, Self::All) => *self = Self::All,
@@ -46,7 +46,7 @@ impl Need {
     }
 
     /// The field with no more in it than is needed.
-    pub(super) fn narrow(&self, field: &FieldRef) -> FieldRef {
+    pub(crate) fn narrow(&self, field: &FieldRef) -> FieldRef {
         let Self::Fields(needed) = self else { return Arc::clone(field) };
         match field.data_type() {
             DataType::Struct(fields) => {
