@@ -16,8 +16,11 @@ mod omop_id;
 pub mod quality;
 pub mod session;
 mod stored;
+pub mod value_sets;
 pub mod vocabulary;
+mod walk;
 
 pub use changes::{ChangedSince, ChangesOptions, changes};
 pub use format::{Format, Written};
 pub use session::{Pin, Session, SessionOptions};
+pub use value_sets::ValueSets;

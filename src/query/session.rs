@@ -13,15 +13,16 @@ use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use delta_scan::NarrowNested;
+use fhir_arrow::{References, ServerBase};
 use fhir_definitions::Definitions;
 use fhir_sql::{EvaluationError, ViewDefinition};
 
 use super::catalog::LakeSchema;
 use super::definition;
-use super::functions::{conditional_reference, percent_decode, preferred_coding};
+use super::functions::{self, Known};
 use super::lambdas::LambdasApart;
 use super::omop::OmopSchema;
-use super::omop_id;
+use super::value_sets::ValueSets;
 use super::vocabulary::Vocabulary;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
@@ -46,12 +47,14 @@ pub struct SessionOptions {
     pub views: Folder,
     /// A folder with the vocabulary by which the schema `omop` maps codes.
     pub vocabulary: Option<PathBuf>,
+    /// The value sets that `in_value_set` knows.
+    pub value_sets: ValueSets,
 }
 
 impl SessionOptions {
     /// Nothing but the lake.
     pub fn at(pin: Pin) -> Self {
-        Self { pin, views: Folder::default(), vocabulary: None }
+        Self { pin, views: Folder::default(), vocabulary: None, value_sets: ValueSets::default() }
     }
 }
 
@@ -75,7 +78,7 @@ impl Session {
     /// # Errors
     /// Those of [`Vocabulary::open`], and [`Error::Query`] where the session cannot be set up.
     pub async fn open_with(lake: &Lake, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { pin, views, vocabulary } = options;
+        let SessionOptions { pin, views, vocabulary, value_sets } = options;
         let versions = match pin {
             Pin::LastRun => {
                 let exports = Exports::read(&lake.root).await?;
@@ -101,10 +104,11 @@ impl Session {
             .with_optimizer_rule(Arc::new(NarrowNested))
             .build();
         let context = SessionContext::new_with_state(state);
-        context.register_udf(percent_decode());
-        context.register_udf(conditional_reference());
-        context.register_udf(preferred_coding());
-        context.register_udf(omop_id::function());
+        let base = lake.identity.server.as_ref().map(|server| ServerBase::new(server.as_str()));
+        let references = References::new(lake.definitions(), base);
+        functions::all(Known { references, value_sets })
+            .into_iter()
+            .for_each(|function| context.register_udf(function));
         let schema = LakeSchema::new(lake, versions, Arc::new(views), context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;

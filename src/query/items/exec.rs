@@ -27,7 +27,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::kind::{Column, ItemTable};
 use super::place::Place;
 use super::values::{self, Origin};
-use super::walk::Items;
+use crate::query::walk::Walk;
 
 /// Of so many leaves it is said which they are; of more, how many.
 const LEAVES_SHOWN: usize = 60;
@@ -188,7 +188,7 @@ struct Found {
     /// The next place.
     place: usize,
     /// The items of the place before, and what of them is not given yet.
-    open: Option<(Items, Range<usize>)>,
+    open: Option<(Walk, Range<usize>)>,
 }
 
 impl Found {
@@ -212,8 +212,8 @@ impl Found {
             }
             let Some(place) = part.places.get(self.place) else { return Ok(None) };
             self.place += 1;
-            let items = Items::find(&self.batch, &place.steps)?;
-            let all = 0..items.len();
+            let items = values::find(&self.batch, place)?;
+            let all = 0..items.at.len();
             self.open = Some((items, all));
         }
     }

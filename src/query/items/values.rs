@@ -18,7 +18,7 @@ use datafusion::error::Result;
 
 use super::kind::{Column, Path, Source};
 use super::place::Place;
-use super::walk::Items;
+use crate::query::walk::Walk;
 
 /// The table's column with the id.
 pub(super) const ID: &str = "id";
@@ -98,10 +98,21 @@ pub(super) struct Origin<'b> {
     pub(super) batch: &'b RecordBatch,
 }
 
+/// The items of a batch at a place.
+pub(super) fn find(batch: &RecordBatch, place: &Place) -> Result<Walk> {
+    let mut steps = place.steps.iter();
+    let first = steps.next().and_then(|step| batch.column_by_name(&step.name));
+    let first =
+        first.ok_or_else(|| exec_datafusion_err!("the scan has brought no {}", place.element_path))?;
+    let mut walk = Walk::over(first)?;
+    steps.try_for_each(|step| walk.enter(&step.name))?;
+    Ok(walk)
+}
+
 /// The rows of some of the items of a place.
 pub(super) fn rows(
     origin: &Origin<'_>,
-    items: &Items,
+    items: &Walk,
     range: Range<usize>,
     columns: &[&Column],
     schema: &SchemaRef,
@@ -114,7 +125,7 @@ pub(super) fn rows(
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays.collect::<Result<_>>()?, &options)?)
 }
 
-fn array(origin: &Origin<'_>, items: &Items, range: &Range<usize>, column: &Column) -> Result<ArrayRef> {
+fn array(origin: &Origin<'_>, items: &Walk, range: &Range<usize>, column: &Column) -> Result<ArrayRef> {
     let nulls = || new_null_array(&column.data_type, range.len());
     let at = &items.at[range.clone()];
     Ok(match column.source {
@@ -132,7 +143,7 @@ fn array(origin: &Origin<'_>, items: &Items, range: &Range<usize>, column: &Colu
             let index = |item: usize| positions.map_or(1, |positions| number(positions[item]));
             Arc::new(Int32Array::from_iter_values(range.clone().map(|item| i32::usize_as(index(item)))))
         }
-        Source::Item(paths) => first_value(&items.item, at, paths, &column.data_type)?.unwrap_or_else(nulls),
+        Source::Item(paths) => first_value(&items.array, at, paths, &column.data_type)?.unwrap_or_else(nulls),
         Source::Owner { leaf: name, .. } => match &items.owner {
             Some(owner) if is_owned(column.source, origin.place) => {
                 leaf(owner, &items.owner_at[range.clone()], &[name])?.unwrap_or_else(nulls)
@@ -140,10 +151,10 @@ fn array(origin: &Origin<'_>, items: &Items, range: &Range<usize>, column: &Colu
             _ => nulls(),
         },
         Source::End(dates) => {
-            let ends = dates.iter().map(|(parent, name)| end(&items.item, at, parent, name));
+            let ends = dates.iter().map(|(parent, name)| end(&items.array, at, parent, name));
             coalesce(ends, &column.data_type)?.unwrap_or_else(nulls)
         }
-        Source::ValueType => Arc::new(value_types(origin.place, &items.item, at)?),
+        Source::ValueType => Arc::new(value_types(origin.place, &items.array, at)?),
     })
 }
 
@@ -158,7 +169,7 @@ fn number(position: u32) -> usize {
 }
 
 /// `component[1].code`: the names below the resource with positions.
-fn places(place: &Place, items: &Items, range: &Range<usize>) -> StringViewArray {
+fn places(place: &Place, items: &Walk, range: &Range<usize>) -> StringViewArray {
     let mut out = StringViewBuilder::with_capacity(range.len());
     let mut text = String::new();
     for item in range.clone() {

@@ -107,7 +107,10 @@ impl Walk<'_> {
         } else if known.is::<ArrayLength>() || known.is::<Cardinality>() || known.is::<ArrayEmpty>() {
             Need::shape()
         } else if let Some(function) = known.downcast_ref::<ReadsFields>() {
-            function.need()
+            match first.get_type(self.schema) {
+                Ok(data_type) => function.need(&data_type, 1 + others.len(), need),
+                Err(_) => Need::All,
+            }
         } else {
             return self.children(expr);
         };

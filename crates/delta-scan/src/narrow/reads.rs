@@ -1,6 +1,6 @@
 //! Functions that say what they read of a nested argument.
 //!
-//! One invariant: what such a function answers depends on no other field of its first argument.
+//! One invariant: what such a function answers depends on nothing else in its first argument.
 
 use arrow_schema::{DataType, FieldRef};
 use datafusion::common::Result;
@@ -10,29 +10,65 @@ use datafusion::logical_expr::{
 
 use super::need::Need;
 
-/// A path of field names.
+/// A path of field names. Lists on the way are looked through, and a field that is not there counts for nothing.
 type Path = &'static [&'static str];
 
-/// A function of which is known which fields of its first argument it reads, so that scans read no others. Lists on the way
-/// are looked through, and fields that the argument does not have count for nothing. The type of the answer may not depend
-/// on the argument's fields.
+/// Where in the first argument, of this type, the answer of a function of so many arguments is found, and what the function
+/// reads besides to find it.
+pub type Finds = fn(&DataType, usize) -> (Vec<&'static str>, Vec<Vec<&'static str>>);
+
+/// A function of which is known what it reads of its first argument, so that scans read no more.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ReadsFields {
     function: ScalarUDF,
-    fields: &'static [Path],
+    read: Read,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Read {
+    Fields(&'static [Path]),
+    Found(Finder),
+}
+
+/// Functions of equal names find alike, so what they are says nothing more.
+#[derive(Debug)]
+struct Finder(Finds);
+
+impl PartialEq for Finder {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Finder {}
+
+impl std::hash::Hash for Finder {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
 }
 
 impl ReadsFields {
-    /// The function, which reads these fields.
+    /// A function that reads these fields, and whose answer has always the same type.
     pub fn function(function: impl ScalarUDFImpl + 'static, fields: &'static [Path]) -> ScalarUDF {
-        ScalarUDF::from(Self { function: ScalarUDF::from(function), fields })
+        ScalarUDF::from(Self { function: ScalarUDF::from(function), read: Read::Fields(fields) })
     }
 
-    /// What is needed of the first argument.
-    pub(super) fn need(&self) -> Need {
+    /// A function whose answer is a part of its first argument, with as many fields as that has there.
+    pub fn finding(function: impl ScalarUDFImpl + 'static, finds: Finds) -> ScalarUDF {
+        ScalarUDF::from(Self { function: ScalarUDF::from(function), read: Read::Found(Finder(finds)) })
+    }
+
+    /// What is needed of the first argument, which has this type, if this is needed of the answer.
+    pub(super) fn need(&self, argument: &DataType, arguments: usize, of_answer: Need) -> Need {
         let mut need = Need::shape();
-        for path in self.fields {
-            need.grow(Need::All.under(path.iter().copied()));
+        match &self.read {
+            Read::Fields(fields) => {
+                fields.iter().for_each(|path| need.grow(Need::All.under(path.iter().copied())));
+            }
+            Read::Found(Finder(finds)) => {
+                let (answer, besides) = finds(argument, arguments);
+                need.grow(of_answer.under(answer.into_iter()));
+                besides.into_iter().for_each(|path| need.grow(Need::All.under(path.into_iter())));
+            }
         }
         need
     }
