@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
@@ -20,6 +21,7 @@ Examples:
   fhirlake query --lake lake --vocabulary athena/ 'SELECT * FROM omop.condition_occurrence LIMIT 10'
   fhirlake query --lake lake --views my-views 'SELECT count(*) FROM my_view'
   fhirlake query --lake lake \"SELECT DISTINCT id FROM identifiers WHERE resource_type = 'Patient' AND type_code = 'MR'\"
+  fhirlake query --lake lake --file examples/questions/04-medical-record-numbers.sql
   fhirlake query --lake lake --value-set diabetes.json \"SELECT id FROM Condition WHERE in_value_set(code, 'Diabetes')\"
 
 Tables have the names of resource types (Patient, Observation), views those of `fhirlake views list`; names are
@@ -34,7 +36,11 @@ pub struct Query {
     #[command(flatten)]
     lake: LakeOption,
     /// The statement
-    sql: String,
+    #[arg(required_unless_present = "file")]
+    sql: Option<String>,
+    /// A file with the statement
+    #[arg(long, value_name = "FILE", conflicts_with = "sql")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     answer: AnswerOptions,
     /// A folder of views of your own: ViewDefinitions (.json) and SQL (.sql), each selectable by its name
@@ -60,7 +66,16 @@ impl Query {
         let value_sets = ValueSets::read(&self.value_sets)?;
         let options = SessionOptions { pin, views, vocabulary, value_sets };
         let session = Session::open_with(&lake, options).await?;
-        self.answer.write(session.run(&self.sql).await?).await?;
+        let sql = self.statement()?;
+        self.answer.write(session.run(&sql).await?).await?;
         Ok(Done::Clean)
+    }
+
+    fn statement(&self) -> anyhow::Result<String> {
+        match (&self.file, &self.sql) {
+            (Some(file), _) => std::fs::read_to_string(file).with_context(|| format!("{}", file.display())),
+            (None, Some(sql)) => Ok(sql.clone()),
+            (None, None) => anyhow::bail!("there is no statement"),
+        }
     }
 }

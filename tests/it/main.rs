@@ -15,6 +15,7 @@ mod maintain;
 mod omop;
 mod quality;
 mod quarantine;
+mod questions;
 mod raw;
 mod rebuild;
 mod removals;
