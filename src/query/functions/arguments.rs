@@ -1,4 +1,4 @@
-//! What functions take: texts, and arguments that are the same in every row.
+//! What functions take: texts, arguments that are the same in every row, and what they know of the session.
 
 use std::sync::Arc;
 
@@ -44,11 +44,13 @@ pub(super) fn planned_texts<'a>(
 
 /// The same when it is carried out.
 pub(super) fn constant_texts(arguments: &[ColumnarValue], from: usize) -> Vec<&str> {
-    let text = |argument| match argument {
-        &ColumnarValue::Scalar(ref value) => value.try_as_str().flatten(),
-        ColumnarValue::Array(_) => None,
-    };
-    arguments.iter().skip(from).filter_map(text).collect()
+    let mut texts = Vec::new();
+    for argument in arguments.iter().skip(from) {
+        if let ColumnarValue::Scalar(value) = argument {
+            texts.extend(value.try_as_str().flatten());
+        }
+    }
+    texts
 }
 
 /// What a function of a name answers.
@@ -79,5 +81,23 @@ pub(super) fn said(data_type: &DataType) -> String {
         DataType::List(element) => format!("a list of {}", said(element.data_type())),
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "a text".to_owned(),
         other => format!("{other}"),
+    }
+}
+
+/// What a session has one of: the same if it is the same thing.
+#[derive(Debug)]
+pub(super) struct Same<T>(pub(super) Arc<T>);
+
+impl<T> PartialEq for Same<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T> Eq for Same<T> {}
+
+impl<T> std::hash::Hash for Same<T> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }

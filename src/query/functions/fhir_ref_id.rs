@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 use delta_scan::ReadsFields;
 use fhir_arrow::References;
 
-use super::arguments::{answer, at, constant_texts, has_fields, is_text, planned_texts, said, texts};
+use super::arguments::{Same, answer, at, constant_texts, has_fields, is_text, planned_texts, said, texts};
 
 const NAME: &str = "fhir_ref_id";
 
@@ -33,28 +33,10 @@ pub(crate) fn fhir_ref_id(references: Arc<References>) -> ScalarUDF {
     ReadsFields::function(FhirRefId { signature, references: Same(references) }, &[&[TYPE], &[ID]])
 }
 
-/// References of one session: the same if they are the same thing.
-#[derive(Debug, Clone)]
-struct Same(Arc<References>);
-
-impl PartialEq for Same {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Same {}
-
-impl std::hash::Hash for Same {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
-    }
-}
-
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct FhirRefId {
     signature: Signature,
-    references: Same,
+    references: Same<References>,
 }
 
 impl ScalarUDFImpl for FhirRefId {

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 };
 use delta_scan::ReadsFields;
 
-use super::arguments::{answer, at, constant_texts, is_text, planned_texts, said, texts};
+use super::arguments::{Same, answer, at, constant_texts, is_text, planned_texts, said, texts};
 use super::codings;
 use crate::query::value_sets::{Codes, ValueSets};
 
@@ -31,28 +31,10 @@ pub(crate) fn in_value_set(value_sets: Arc<ValueSets>) -> ScalarUDF {
     ReadsFields::function(InValueSet { signature, value_sets: Same(value_sets) }, codings::READ)
 }
 
-/// The value sets of one session: the same if they are the same thing.
-#[derive(Debug, Clone)]
-struct Same(Arc<ValueSets>);
-
-impl PartialEq for Same {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Same {}
-
-impl std::hash::Hash for Same {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
-    }
-}
-
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct InValueSet {
     signature: Signature,
-    value_sets: Same,
+    value_sets: Same<ValueSets>,
 }
 
 impl InValueSet {

@@ -16,7 +16,9 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
 };
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput, Time,
+};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PhysicalExpr,
@@ -160,17 +162,20 @@ impl ExecutionPlan for ItemsExec {
             .map(|(part, of_input)| (part, of_input, Arc::clone(&self.inputs[part])))
             .collect();
         let (of, rows) = (Arc::clone(&self.of), context.session_config().batch_size());
+        let elapsed = metrics.elapsed_compute().clone();
         let batches = stream::iter(own)
             .map(move |(part, of_input, input)| {
-                let of = Arc::clone(&of);
+                let (of, elapsed) = (Arc::clone(&of), elapsed.clone());
                 let batches = input.execute(of_input, Arc::clone(&context))?;
-                Ok::<_, DataFusionError>(
-                    batches.map_ok(move |batch| stream::iter(Found::new(Arc::clone(&of), part, batch, rows))),
-                )
+                Ok::<_, DataFusionError>(batches.map_ok(move |batch| {
+                    stream::iter(Found::new(Arc::clone(&of), part, batch, rows, elapsed.clone()))
+                }))
             })
             .try_flatten()
             .try_flatten()
-            .inspect_ok(move |batch: &RecordBatch| metrics.output_rows().add(batch.num_rows()));
+            .inspect_ok(move |batch: &RecordBatch| {
+                batch.record_output(&metrics);
+            });
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.of.schema), batches)))
     }
 
@@ -189,14 +194,17 @@ struct Found {
     place: usize,
     /// The items of the place before, and what of them is not given yet.
     open: Option<(Walk, Range<usize>)>,
+    elapsed: Time,
 }
 
 impl Found {
-    fn new(of: Arc<What>, part: usize, batch: RecordBatch, rows: usize) -> Self {
-        Self { of, part, batch, rows: rows.max(1), place: 0, open: None }
+    fn new(of: Arc<What>, part: usize, batch: RecordBatch, rows: usize, elapsed: Time) -> Self {
+        Self { of, part, batch, rows: rows.max(1), place: 0, open: None, elapsed }
     }
 
     fn next_rows(&mut self) -> Result<Option<RecordBatch>> {
+        let elapsed = self.elapsed.clone();
+        let _timer = elapsed.timer();
         let part = &self.of.parts[self.part];
         loop {
             if let Some((items, left)) = &mut self.open

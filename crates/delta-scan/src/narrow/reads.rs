@@ -95,3 +95,43 @@ impl ScalarUDFImpl for ReadsFields {
         self.function.inner().invoke_with_args(arguments)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::logical_expr::{Volatility, create_udf};
+
+    use super::*;
+
+    fn reading(read: Read) -> ReadsFields {
+        let text = DataType::Utf8View;
+        let answer = Arc::new(|arguments: &[ColumnarValue]| Ok(arguments[0].clone()));
+        ReadsFields {
+            function: create_udf("f", vec![text.clone()], text, Volatility::Immutable, answer),
+            read,
+        }
+    }
+
+    #[test]
+    fn a_function_needs_its_fields_whatever_is_needed_of_its_answer() {
+        let need =
+            reading(Read::Fields(&[&["coding", "code"], &["code"]])).need(&DataType::Null, 3, Need::All);
+        let mut wanted = Need::All.under(["coding", "code"].into_iter());
+        wanted.grow(Need::All.under(["code"].into_iter()));
+        assert_eq!(need, wanted);
+    }
+
+    #[test]
+    fn what_is_needed_of_a_part_is_needed_where_the_part_is() {
+        let finds: Finds = |_, arguments| (vec!["inside"; arguments - 1], vec![vec!["url"]]);
+        let need = reading(Read::Found(Finder(finds))).need(
+            &DataType::Null,
+            2,
+            Need::All.under(["value"].into_iter()),
+        );
+        let mut wanted = Need::All.under(["inside", "value"].into_iter());
+        wanted.grow(Need::All.under(["url"].into_iter()));
+        assert_eq!(need, wanted);
+    }
+}
