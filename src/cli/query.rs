@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
@@ -9,7 +10,7 @@ use super::Done;
 use super::answer::AnswerOptions;
 use super::options::{LakeOption, VocabularyOption};
 use crate::lake::Lake;
-use crate::query::{Pin, Session, SessionOptions};
+use crate::query::{Pin, Session, SessionOptions, ValueSets};
 use crate::views::Folder;
 
 const EXAMPLES: &str = "\
@@ -19,9 +20,14 @@ Examples:
   fhirlake query --lake lake 'DESCRIBE observations'
   fhirlake query --lake lake --vocabulary athena/ 'SELECT * FROM omop.condition_occurrence LIMIT 10'
   fhirlake query --lake lake --views my-views 'SELECT count(*) FROM my_view'
+  fhirlake query --lake lake \"SELECT DISTINCT id FROM identifiers WHERE resource_type = 'Patient' AND type_code = 'MR'\"
+  fhirlake query --lake lake --file examples/questions/04-medical-record-numbers.sql
+  fhirlake query --lake lake --value-set diabetes.json \"SELECT id FROM Condition WHERE in_value_set(code, 'Diabetes')\"
 
 Tables have the names of resource types (Patient, Observation), views those of `fhirlake views list`; names are
-case-sensitive and need no quotes. The schema omop has the tables of the OMOP CDM 5.4.";
+case-sensitive and need no quotes. The tables codings, identifiers, refs and extensions have a row for each of them, wherever in
+a resource it is. Functions look into nested elements: code_in, quantity_in, extension, fhir_ref_id, age_at, in_value_set. The
+schema omop has the tables of the OMOP CDM 5.4.";
 
 /// Answers SQL over the lake's tables and views
 #[derive(Debug, Args)]
@@ -30,7 +36,11 @@ pub struct Query {
     #[command(flatten)]
     lake: LakeOption,
     /// The statement
-    sql: String,
+    #[arg(required_unless_present = "file")]
+    sql: Option<String>,
+    /// A file with the statement
+    #[arg(long, value_name = "FILE", conflicts_with = "sql")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     answer: AnswerOptions,
     /// A folder of views of your own: ViewDefinitions (.json) and SQL (.sql), each selectable by its name
@@ -41,6 +51,9 @@ pub struct Query {
     latest: bool,
     #[command(flatten)]
     vocabulary: VocabularyOption,
+    /// ValueSets for in_value_set(code, 'url'): a file (.json), or a folder of them. May be given several times
+    #[arg(long = "value-set", value_name = "FILE_OR_FOLDER", env = "FHIRLAKE_VALUE_SETS")]
+    value_sets: Vec<PathBuf>,
 }
 
 impl Query {
@@ -50,9 +63,19 @@ impl Query {
         let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
         let views = self.views.as_deref().map(Folder::read).transpose()?.unwrap_or_default();
         let vocabulary = self.vocabulary.folder().map(Path::to_owned);
-        let options = SessionOptions { views, vocabulary, ..SessionOptions::at(pin) };
+        let value_sets = ValueSets::read(&self.value_sets)?;
+        let options = SessionOptions { views, vocabulary, value_sets, ..SessionOptions::at(pin) };
         let session = Session::open_with(&lake, options).await?;
-        self.answer.write(session.run(&self.sql).await?).await?;
+        let sql = self.statement()?;
+        self.answer.write(session.run(&sql).await?).await?;
         Ok(Done::Clean)
+    }
+
+    fn statement(&self) -> anyhow::Result<String> {
+        match (&self.file, &self.sql) {
+            (Some(file), _) => std::fs::read_to_string(file).with_context(|| format!("{}", file.display())),
+            (None, Some(sql)) => Ok(sql.clone()),
+            (None, None) => anyhow::bail!("there is no statement"),
+        }
     }
 }

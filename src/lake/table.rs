@@ -1,8 +1,5 @@
 //! The tables of a lake, as Delta tables.
 
-use std::sync::Arc;
-
-use datafusion::catalog::TableProvider;
 use delta_scan::DeltaScan;
 use delta_upsert::Table;
 
@@ -20,12 +17,11 @@ pub async fn open_at(root: &Root, name: &str, version: Option<u64>) -> Result<Op
 }
 
 /// A table as SQL reads it.
-pub fn provider(table: &Table) -> Result<Arc<dyn TableProvider>> {
-    let scan = DeltaScan::try_new(table.delta()).map_err(|error| match error {
+pub fn scan(table: &Table) -> Result<DeltaScan> {
+    DeltaScan::try_new(table.delta()).map_err(|error| match error {
         delta_scan::Error::Delta { source, .. } => Error::delta(table.name(), "open it for SQL")(*source),
         other => Error::Damaged { path: format!("tables/{}", table.name()), reason: other.to_string() },
-    })?;
-    Ok(Arc::new(scan))
+    })
 }
 
 /// A table that the last run has left, and that is no longer there.

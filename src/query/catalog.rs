@@ -13,7 +13,9 @@ use datafusion::datasource::{ViewTable, empty::EmptyTable};
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SessionState;
 
+use super::items::{self, ItemsTable};
 use super::only::Only;
+use super::stored::Stored;
 use super::{definition, folder};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
@@ -25,7 +27,6 @@ use crate::lake::ledger::{DeletionRow, FileRow};
 use crate::lake::members::MemberRow;
 use crate::lake::own::OwnRow;
 use crate::lake::quarantine::QuarantineRow;
-use crate::lake::table::{self, missing};
 use crate::views::{self, Folder, FolderView};
 
 /// The session's state, which outlives every statement and holds this schema.
@@ -33,9 +34,7 @@ pub(super) type State = Weak<parking_lot::RwLock<SessionState>>;
 
 /// The tables and views of a lake.
 pub struct LakeSchema {
-    lake: Lake,
-    /// Table → version; none: the newest of each.
-    versions: Option<BTreeMap<String, i64>>,
+    stored: Arc<Stored>,
     /// The user's own views.
     folder: Arc<Folder>,
     /// The resources of one type that there are, instead of all.
@@ -45,7 +44,7 @@ pub struct LakeSchema {
 
 impl fmt::Debug for LakeSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LakeSchema").field("lake", &self.lake.root.location()).finish_non_exhaustive()
+        f.debug_struct("LakeSchema").field("lake", &self.lake().root.location()).finish_non_exhaustive()
     }
 }
 
@@ -58,7 +57,11 @@ impl LakeSchema {
         only: Option<Only>,
         state: State,
     ) -> Self {
-        Self { lake: lake.clone(), versions, folder, only, state }
+        Self { stored: Arc::new(Stored { lake: lake.clone(), versions }), folder, only, state }
+    }
+
+    fn lake(&self) -> &Lake {
+        &self.stored.lake
     }
 
     fn session(&self) -> SqlResult<SessionState> {
@@ -73,27 +76,12 @@ impl LakeSchema {
         Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
     }
 
-    async fn stored(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        // `_exports` is written last and says what is pinned: it is read as it is.
-        let pinned = self.versions.as_ref().filter(|_| name != ExportRow::TABLE);
-        let version = match pinned.map(|versions| versions.get(name)) {
-            None => None,
-            // The table was made by a run that is not finished.
-            Some(None) => return Ok(None),
-            Some(Some(version)) => u64::try_from(*version).ok(),
-        };
-        let Some(table) = table::open_at(&self.lake.root, name, version).await? else {
-            return pinned.map_or(Ok(None), |_| Err(missing(name)));
-        };
-        table::provider(&table).map(Some)
-    }
-
     async fn stored_or_empty(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
         let external = |error: Error| DataFusionError::External(Box::new(error));
-        match self.stored(name).await.map_err(external)? {
+        match self.stored.open(name).await.map_err(external)? {
             Some(table) => match self.only.as_ref().filter(|only| only.table == name) {
-                Some(only) => only.of(table).map(Some),
-                None => Ok(Some(table)),
+                Some(only) => only.of(Arc::new(table)).map(Some),
+                None => Ok(Some(Arc::new(table))),
             },
             None => self.empty(name).map_err(external),
         }
@@ -101,7 +89,7 @@ impl LakeSchema {
 
     /// The table of a resource type, whatever views are called.
     async fn resources(&self, resource_type: &str) -> SqlResult<Arc<dyn TableProvider>> {
-        let table = if self.lake.definitions().is_resource(resource_type) {
+        let table = if self.lake().definitions().is_resource(resource_type) {
             self.stored_or_empty(resource_type).await?
         } else {
             None
@@ -110,8 +98,8 @@ impl LakeSchema {
     }
 
     fn empty(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let schema = if self.lake.definitions().is_resource(name) {
-            Some(self.lake.resource_table(name)?.columns)
+        let schema = if self.lake().definitions().is_resource(name) {
+            Some(self.lake().resource_table(name)?.columns)
         } else {
             own_tables().into_iter().find(|(table, _)| *table == name).map(|(_, schema)| Arc::new(schema()))
         };
@@ -140,11 +128,12 @@ pub(super) fn own_tables() -> [(&'static str, Columns); 8] {
 impl SchemaProvider for LakeSchema {
     fn table_names(&self) -> Vec<String> {
         let own = own_tables().into_iter().map(|(name, _)| name.to_owned());
-        let version = self.lake.definitions().version();
+        let version = self.lake().definitions().version();
         let folder = self.folder.names().map(str::to_owned);
         let views = views::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone());
-        let stored = self.versions.iter().flat_map(BTreeMap::keys).cloned();
-        let mut names: Vec<String> = own.chain(views).chain(folder).chain(stored).collect();
+        let items = items::tables().iter().map(|table| table.name.to_owned());
+        let stored = self.stored.versions.iter().flat_map(BTreeMap::keys).cloned();
+        let mut names: Vec<String> = own.chain(items).chain(views).chain(folder).chain(stored).collect();
         names.sort();
         names.dedup();
         names
@@ -155,21 +144,25 @@ impl SchemaProvider for LakeSchema {
             Some(FolderView::Sql(view)) => return folder::planned(name, self.view(view)).await.map(Some),
             Some(FolderView::Definition(view)) => {
                 let resources = self.resources(&view.resource).await?;
-                let table = definition::over(name, view, self.lake.definitions(), resources);
+                let table = definition::over(name, view, self.lake().definitions(), resources);
                 return table.map(Some).map_err(|error| DataFusionError::Plan(error.to_string()));
             }
             None => {}
         }
-        if let Some(view) = views::find(name, self.lake.definitions().version()) {
+        if let Some(view) = views::find(name, self.lake().definitions().version()) {
             return self.view(view).await.map(Some);
+        }
+        if let Some(table) = items::find(name) {
+            return Ok(Some(Arc::new(ItemsTable::new(table, Arc::clone(&self.stored)))));
         }
         self.stored_or_empty(name).await
     }
 
     fn table_exist(&self, name: &str) -> bool {
         self.folder.find(name).is_some()
-            || views::find(name, self.lake.definitions().version()).is_some()
-            || self.lake.definitions().is_resource(name)
+            || views::find(name, self.lake().definitions().version()).is_some()
+            || items::find(name).is_some()
+            || self.lake().definitions().is_resource(name)
             || own_tables().iter().any(|(table, _)| *table == name)
     }
 }

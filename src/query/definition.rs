@@ -72,7 +72,7 @@ struct Leaves(DeltaScan);
 
 impl Narrow for Leaves {
     fn narrowed(&self, leaves: &BTreeSet<Vec<String>>) -> Arc<dyn TableProvider> {
-        Arc::new(self.0.only(leaves))
+        Arc::new(self.0.with_fields(leaves))
     }
 }
 

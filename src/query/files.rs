@@ -11,11 +11,14 @@ use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::prelude::{DataFrame, SessionContext};
+use fhir_arrow::References;
 use fhir_definitions::Definitions;
 
 use super::catalog::State;
+use super::functions::Known;
 use super::ndjson::NdjsonTable;
 use super::session::{CATALOG, SCHEMA, new_context, query_error};
+use super::value_sets::ValueSets;
 use super::{definition, folder};
 use crate::error::{Error, Result};
 use crate::raw::local::LocalFile;
@@ -34,7 +37,8 @@ impl FilesSession {
         definitions: &'static Definitions,
         folder: Arc<Folder>,
     ) -> Result<Self> {
-        let context = new_context(None)?;
+        let references = References::new(definitions, None);
+        let context = new_context(Known { references, value_sets: ValueSets::default() }, None)?;
         let schema = FilesSchema { files, definitions, folder, state: context.state_weak_ref() };
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;

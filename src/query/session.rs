@@ -16,16 +16,17 @@ use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use delta_scan::NarrowNested;
+use fhir_arrow::{References, ServerBase};
 use fhir_definitions::{Definitions, FhirVersion};
 use fhir_sql::{EvaluationError, ViewDefinition};
 
 use super::catalog::LakeSchema;
 use super::definition;
-use super::functions::{conditional_reference, percent_decode, preferred_coding};
+use super::functions::{self, Known};
 use super::lambdas::LambdasApart;
 use super::omop::OmopSchema;
-use super::omop_id;
 use super::only::Only;
+use super::value_sets::ValueSets;
 use super::vocabulary::Vocabulary;
 use crate::error::{Error, Result};
 use crate::lake::Lake;
@@ -56,12 +57,22 @@ pub struct SessionOptions {
     pub only: Option<Only>,
     /// Bytes of memory; what needs more is sorted on disk, as far as that can be. Without it there is no limit.
     pub memory: Option<u64>,
+    /// The value sets that `in_value_set` knows.
+    pub value_sets: ValueSets,
 }
 
 impl SessionOptions {
     /// Nothing but the lake.
     pub fn at(pin: Pin) -> Self {
-        Self { pin, views: Folder::default(), vocabulary: None, versions: None, only: None, memory: None }
+        Self {
+            pin,
+            views: Folder::default(),
+            vocabulary: None,
+            versions: None,
+            only: None,
+            memory: None,
+            value_sets: ValueSets::default(),
+        }
     }
 }
 
@@ -85,7 +96,7 @@ impl Session {
     /// # Errors
     /// Those of [`Vocabulary::open`], and [`Error::Query`] where the session cannot be set up.
     pub async fn open_with(lake: &Lake, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { pin, views, vocabulary, versions, only, memory } = options;
+        let SessionOptions { pin, views, vocabulary, versions, only, memory, value_sets } = options;
         let versions = match (versions, pin) {
             (Some(versions), _) => Some(versions),
             (None, Pin::LastRun) => {
@@ -94,7 +105,9 @@ impl Session {
             }
             (None, Pin::Latest) => None,
         };
-        let context = new_context(memory)?;
+        let base = lake.identity.server.as_ref().map(|server| ServerBase::new(server.as_str()));
+        let references = References::new(lake.definitions(), base);
+        let context = new_context(Known { references, value_sets }, memory)?;
         let schema = LakeSchema::new(lake, versions, Arc::new(views), only, context.state_weak_ref());
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;
@@ -169,7 +182,7 @@ pub async fn execute(planned: DataFrame) -> Result<SendableRecordBatchStream> {
 ///
 /// # Errors
 /// [`Error::Query`] where there is no place to sort in.
-pub(super) fn new_context(memory: Option<u64>) -> Result<SessionContext> {
+pub(super) fn new_context(known: Known, memory: Option<u64>) -> Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
@@ -193,10 +206,7 @@ pub(super) fn new_context(memory: Option<u64>) -> Result<SessionContext> {
         .with_optimizer_rule(Arc::new(NarrowNested))
         .build();
     let context = SessionContext::new_with_state(state);
-    context.register_udf(percent_decode());
-    context.register_udf(conditional_reference());
-    context.register_udf(preferred_coding());
-    context.register_udf(omop_id::function());
+    functions::all(known).into_iter().for_each(|function| context.register_udf(function));
     Ok(context)
 }
 

@@ -150,7 +150,10 @@ fn parse_form(sql: &str, views: &[View]) -> Option<View> {
         "-- name: {name}\n-- description: {}\n-- fhir: {}\n-- grain: {grain}\n{}-- columns:\n--{}\n{}",
         view.description,
         fhir.join(", "),
-        view.key.as_ref().map(|key| format!("-- key: {} of {}\n", key.column, key.resource)).unwrap_or_default(),
+        view.key
+            .as_ref()
+            .map(|key| format!("-- key: {} of {}\n", key.column, key.resource))
+            .unwrap_or_default(),
         columns.join("\n--"),
         header::statement(sql)
     );

@@ -2,19 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::fixture::{Bench, ask, ingest};
-
-#[derive(serde::Deserialize)]
-struct Known {
-    answers: Vec<Answer>,
-}
-
-#[derive(serde::Deserialize)]
-struct Answer {
-    name: String,
-    question: String,
-    rows: Vec<Vec<String>>,
-}
+use crate::fixture::{Bench, Known, ask, ingest};
 
 fn known() -> Known {
     serde_json::from_str(include_str!("../data/demo-answers.json")).unwrap()

@@ -167,6 +167,20 @@ pub struct Expected {
     pub unchanged: usize,
 }
 
+/// The answers to questions, as they were found by other means.
+#[derive(serde::Deserialize)]
+pub struct Known {
+    pub answers: Vec<Answer>,
+}
+
+/// The answer to a question, every cell as text.
+#[derive(serde::Deserialize)]
+pub struct Answer {
+    pub name: String,
+    pub question: String,
+    pub rows: Vec<Vec<String>>,
+}
+
 /// Writes lines to a file of a folder, which is created.
 pub fn write_lines(folder: &Path, name: &str, lines: &[&str]) -> PathBuf {
     std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();

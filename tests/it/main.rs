@@ -16,6 +16,7 @@ mod materialize;
 mod omop;
 mod quality;
 mod quarantine;
+mod questions;
 mod raw;
 mod rebuild;
 mod removals;

@@ -38,7 +38,7 @@ async fn stored(lake: &Lake, view: &str) -> Vec<Vec<String>> {
     let stored = materialized::all(&lake.root).await.unwrap();
     let stored = stored.into_iter().find(|stored| stored.view == view).unwrap();
     let context = SessionContext::new();
-    let frame = context.read_table(table::provider(&stored.table).unwrap()).unwrap();
+    let frame = context.read_table(Arc::new(table::scan(&stored.table).unwrap())).unwrap();
     sorted(as_text(frame.execute_stream().await.unwrap()).await.unwrap())
 }
 

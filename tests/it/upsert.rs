@@ -16,7 +16,7 @@ use delta_upsert::{
     Buried, Caller, Context, DataFile, Existing, IdHash, Key, KeyFileBuilder, KeyRuns, Mode, Place, Stamp,
     Table, Version, Workers, data_file,
 };
-use fhirlake::lake::table::provider;
+use fhirlake::lake::table::scan;
 use fhirlake::storage::Root;
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
@@ -185,7 +185,7 @@ impl Bench {
     async fn rows(&self) -> BTreeMap<String, Row> {
         let session = SessionContext::new();
         let table = self.open().await.unwrap();
-        session.register_table("t", provider(&table).unwrap()).unwrap();
+        session.register_table("t", Arc::new(scan(&table).unwrap())).unwrap();
         let batches = session.sql("SELECT * FROM t").await.unwrap().collect().await.unwrap();
         let rows: Vec<_> = batches.iter().flat_map(rows_of).collect();
         assert_eq!(table.rows().unwrap(), rows.len() as u64, "the log counts other rows");

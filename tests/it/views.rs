@@ -47,7 +47,7 @@ pub fn slt_files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-async fn check(lake: &str, files: &[PathBuf]) {
+pub async fn check(lake: &str, files: &[PathBuf]) {
     for file in files {
         let opened = Lake::open(lake).await.unwrap();
         let mut runner = Runner::new(async || Ok(Asked(Session::open(&opened, Pin::LastRun).await?)));

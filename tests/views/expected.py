@@ -126,9 +126,9 @@ def as_text(column: str, kind: str) -> str:
 class File:
     """An .slt file in the making."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, lake: str):
+    def __init__(self, db: duckdb.DuckDBPyConnection, lake: str, script: str = "tests/views/expected.py"):
         self.db = db
-        self.parts = [f"# Written by tests/views/expected.py. The lake: {lake}."]
+        self.parts = [f"# Written by {script}. The lake: {lake}."]
 
     def query(self, comment: str, query: str, answer: list | None = None) -> None:
         """Adds a query with its answer: by the reference, or as given."""

@@ -29,5 +29,5 @@ mod types;
 mod vector;
 
 pub use error::{Error, Result};
-pub use narrow::NarrowNested;
+pub use narrow::{NarrowNested, ReadsFields};
 pub use provider::DeltaScan;

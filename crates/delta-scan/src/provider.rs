@@ -3,7 +3,7 @@
 //! One invariant: everything that the Parquet source may do with a file it may do with one that has a deletion vector. The
 //! vector is a selection of the file's rows, and counts of rows are those of the table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
@@ -53,26 +53,36 @@ impl DeltaScan {
         Ok(Self { schema: Arc::clone(&snapshot.schema), snapshot })
     }
 
+    /// The same table with no more in these columns than is named of them: fields at the end of paths, through lists too. Of a
+    /// path that ends at a struct it is kept whether there is one, at the lowest price. Columns that are not named stay as they
+    /// are; a projection leaves them out.
+    ///
+    /// ```text
+    /// code.coding.system   all codings of `code`, each with its system
+    /// code.coding          how many codings there are
+    /// ```
+    #[must_use]
+    pub fn with_fields<'p, P, S>(&self, paths: impl IntoIterator<Item = &'p P>) -> Self
+    where
+        P: AsRef<[S]> + 'p,
+        S: AsRef<str> + 'p,
+    {
+        let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
+        for path in paths {
+            let Some((column, below)) = path.as_ref().split_first() else { continue };
+            let need = Need::shape().under(below.iter().map(AsRef::as_ref));
+            needs.entry(column.as_ref()).or_insert_with(Need::shape).grow(need);
+        }
+        let narrow = self.schema.fields().iter().map(|field| {
+            needs.get(field.name().as_str()).map_or_else(|| Arc::clone(field), |need| need.narrow(field))
+        });
+        let narrow = Schema::new_with_metadata(narrow.collect::<Vec<_>>(), self.schema.metadata().clone());
+        self.narrowed(Arc::new(narrow))
+    }
+
     /// The same table with fewer fields in its nested columns.
     pub(crate) fn narrowed(&self, schema: SchemaRef) -> Self {
         Self { snapshot: Arc::clone(&self.snapshot), schema }
-    }
-
-    /// The same table, where of nested columns nothing but what is at these paths is looked at. Columns keep their names and order; a
-    /// column that no path begins with is as it was. A path that ends at a struct or a list of them stands for whether there is one.
-    #[must_use]
-    pub fn only(&self, leaves: &BTreeSet<Vec<String>>) -> Self {
-        let mut needed: BTreeMap<&str, Need> = BTreeMap::new();
-        for path in leaves {
-            let Some((column, fields)) = path.split_first() else { continue };
-            let need = Need::shape().under(fields.iter().map(String::as_str));
-            needed.entry(column.as_str()).or_insert_with(Need::shape).grow(need);
-        }
-        let narrow = self.schema.fields().iter().map(|field| {
-            needed.get(field.name().as_str()).map_or_else(|| Arc::clone(field), |need| need.narrow(field))
-        });
-        let metadata = self.schema.metadata().clone();
-        self.narrowed(Arc::new(Schema::new_with_metadata(narrow.collect::<Vec<_>>(), metadata)))
     }
 
     /// The files that a scan with these filters must look at.

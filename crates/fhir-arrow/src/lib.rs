@@ -53,7 +53,7 @@ mod validate;
 pub use error::{IssueCode, LineError, SchemaError, UnflattenError};
 pub use flatten::{Flattener, MAX_BATCH_BYTES};
 pub use instant::{Instant, parse_instant, parse_range};
-pub use reference::ServerBase;
+pub use reference::{References, ServerBase};
 pub use scan::{Header, Reader, Resource, is_legal_id, row_hash, scan};
 pub use schema::TableSchema;
 pub use unflatten::unflatten;

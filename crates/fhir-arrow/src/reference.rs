@@ -1,5 +1,7 @@
 //! Where a Reference points (<https://hl7.org/fhir/R4/references.html#literal>).
 
+use fhir_definitions::Definitions;
+
 use crate::json::Names;
 use crate::scan::is_legal_id;
 
@@ -116,6 +118,42 @@ impl Resolver<'_> {
                 && self.resource_types.get(name).is_some()
         };
         Target { resource_type: resource_type.filter(is_named), id: None }
+    }
+}
+
+/// Reads the text of references as the columns `__reference_type` and `__reference_id` have it.
+///
+/// ```
+/// use fhir_arrow::{References, ServerBase};
+/// use fhir_definitions::Definitions;
+///
+/// let base = ServerBase::new("https://fhir.example.org/r4");
+/// let references = References::new(Definitions::r4(), Some(base));
+/// assert_eq!(references.target("Patient/1/_history/2"), (Some("Patient"), Some("1")));
+/// assert_eq!(references.target("https://fhir.example.org/r4/Patient/1"), (Some("Patient"), Some("1")));
+/// assert_eq!(references.target("https://elsewhere.example.org/Patient/1"), (Some("Patient"), None));
+/// assert_eq!(references.target("#p1"), (None, None));
+/// ```
+#[derive(Debug)]
+pub struct References {
+    base: Option<ServerBase>,
+    resource_types: Names,
+}
+
+impl References {
+    /// References between the resources of a FHIR version, on the server with this base URL, if it is known.
+    #[must_use]
+    pub fn new(definitions: &Definitions, base: Option<ServerBase>) -> Self {
+        let types = definitions.resource_types();
+        Self { base, resource_types: Names::new(types.iter().map(String::as_str).zip(0..)) }
+    }
+
+    /// The type that a reference names, and the id of its target, if it is a resource of the server.
+    #[must_use]
+    pub fn target<'a>(&self, reference: &'a str) -> (Option<&'a str>, Option<&'a str>) {
+        let resolver = Resolver { base: self.base.as_ref(), resource_types: &self.resource_types };
+        let target = resolver.resolve(reference);
+        (target.resource_type, target.id)
     }
 }
 

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder, StructArray};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::{Array, AsArray, StringViewArray, StringViewBuilder, StructArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{exec_err, plan_err};
 use datafusion::error::Result as SqlResult;
@@ -13,6 +12,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
+use super::arguments::texts;
 use super::decode;
 
 const NAME: &str = "conditional_reference";
@@ -60,7 +60,7 @@ impl ScalarUDFImpl for ConditionalReference {
         let Some(references) = arrays[0].as_struct_opt() else {
             return exec_err!("{NAME} takes a Reference, and not {}", arrays[0].data_type());
         };
-        let default_types = arrays.get(1).map(texts).transpose()?;
+        let default_types = arrays.get(1).map(|types| texts(types)).transpose()?;
         Ok(ColumnarValue::Array(Arc::new(searches(references, default_types.as_ref())?)))
     }
 }
@@ -112,11 +112,7 @@ fn at(column: Option<&StringViewArray>, row: usize) -> Option<&str> {
 }
 
 fn column(parent: &StructArray, name: &str) -> SqlResult<Option<StringViewArray>> {
-    parent.column_by_name(name).map(texts).transpose()
-}
-
-fn texts(array: &ArrayRef) -> SqlResult<StringViewArray> {
-    Ok(cast(array, &DataType::Utf8View)?.as_string_view().clone())
+    parent.column_by_name(name).map(|column| texts(column)).transpose()
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 //! One invariant: a concept that has a coding gets one. Which systems are preferred only says which.
 
 use datafusion::arrow::array::{Array, AsArray, ListArray, StringViewArray, StructArray, UInt64Array};
-use datafusion::arrow::compute::{cast, take};
+use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{ScalarValue, exec_err, plan_err};
 use datafusion::error::Result as SqlResult;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+
+use super::arguments::texts;
 
 const NAME: &str = "preferred_coding";
 
@@ -91,10 +93,6 @@ fn column(parent: &StructArray, name: &str) -> SqlResult<StringViewArray> {
         Some(column) => texts(column.as_ref()),
         None => exec_err!("{NAME} takes codings, which have a {name}"),
     }
-}
-
-fn texts(array: &dyn Array) -> SqlResult<StringViewArray> {
-    Ok(cast(array, &DataType::Utf8View)?.as_string_view().clone())
 }
 
 #[cfg(test)]

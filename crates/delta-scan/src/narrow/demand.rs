@@ -19,6 +19,7 @@ use datafusion::logical_expr::expr::{HigherOrderFunction, Lambda, ScalarFunction
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use super::need::Need;
+use super::reads::ReadsFields;
 
 /// What is needed of the columns of a schema, each by its place. None: nobody has asked.
 #[derive(Debug, Clone)]
@@ -105,6 +106,11 @@ impl Walk<'_> {
             need
         } else if known.is::<ArrayLength>() || known.is::<Cardinality>() || known.is::<ArrayEmpty>() {
             Need::shape()
+        } else if let Some(function) = known.downcast_ref::<ReadsFields>() {
+            match first.get_type(self.schema) {
+                Ok(data_type) => function.need(&data_type, 1 + others.len(), need),
+                Err(_) => Need::All,
+            }
         } else {
             return self.children(expr);
         };

@@ -9,6 +9,7 @@
 mod demand;
 mod need;
 mod plan;
+mod reads;
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
@@ -17,6 +18,7 @@ use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use self::demand::Demand;
 pub(crate) use self::need::Need;
+pub use self::reads::ReadsFields;
 
 /// Narrows the nested columns of every [`DeltaScan`](crate::DeltaScan) of a plan to the fields that the plan uses.
 ///
