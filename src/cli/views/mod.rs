@@ -23,6 +23,7 @@ Examples:
   fhirlake views run blood-pressure.json --lake lake
   fhirlake views run blood-pressure.json --ndjson export/ --format csv -o blood-pressure.csv
   fhirlake views run my-views/ --lake lake --format parquet -o answers/
+  fhirlake views export --dialect duckdb --lake lake -o views.sql
   fhirlake views materialize --lake lake --all";
 
 /// The SQL views: what there is, and what it says; ViewDefinitions, run; and views written as tables

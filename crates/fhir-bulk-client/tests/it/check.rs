@@ -18,7 +18,7 @@ async fn a_server_that_is_known_is_spoken_to_as_it_wants() {
     let mut client = server.client().build().unwrap();
     let check = client.check().await.unwrap();
     assert_eq!((check.server, check.dialect), (Some("hapi"), Dialect::Stu3));
-    insta::assert_snapshot!(check.deviations.join("\n"), @"it is known as hapi: first_of_repeated_only, ignored_parameters_of_groups, asks_for_a_new_job, never_reports_deletions");
+    insta::assert_snapshot!(check.deviations.join("\n"), @"it is known as hapi: first_of_repeated_only, ignored_parameters, ignored_parameters_of_groups, asks_for_a_new_job, never_reports_deletions");
     client.adopt(&check);
     assert_eq!((client.dialect(), client.quirks()), (Dialect::Stu3, &Quirks::HAPI));
 
