@@ -5,7 +5,7 @@
 -- key: device_id of Device
 -- columns:
 --   device_id STRING: id of the Device
---   patient_id STRING: id of the Patient in or on whom it is, where it belongs to one
+--   patient_id STRING: id of the Patient in or on whom it is, where it belongs to one; NULL in R5, where the DeviceAssociation says it
 --   status STRING: active, inactive, entered-in-error, unknown
 --   is_entered_in_error BOOLEAN: whether it was recorded by mistake
 --   code_system STRING: system of the coding chosen from the type: SNOMED CT, else the first

@@ -24,7 +24,7 @@
 --   value_unit STRING: its unit's code (UCUM where the server gives it), else its name
 --   reason_code STRING: first coding of the first reason
 --   reason_condition_id STRING: id of the first Condition given as a reason
---   adherence_code STRING: first coding of how the patient keeps to it, such as taking or not-taking, which R5 says; NULL in R4, where the status says it
+--   adherence_code STRING: coding of how the patient keeps to it, HL7's, else the first, such as taking or not-taking, which R5 says; NULL in R4, where the status says it
 --   last_updated TIMESTAMP: when the server last changed the resource
 SELECT
   id AS medication_statement_id,

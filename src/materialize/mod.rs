@@ -154,14 +154,24 @@ impl<'o> Work<'o> {
     async fn new(lake: Lake, options: &'o MaterializeOptions) -> Result<Self> {
         let exports = Exports::read(&lake.root).await?;
         let pinned = exports.last().map(|run| run.table_versions.clone()).unwrap_or_default();
-        let rebuilt = exports.0.into_iter().filter(|run| run.makes_rows_anew());
+        let mut rebuilt = Vec::new();
+        let mut before = BTreeMap::new();
+        for run in exports.0 {
+            if run.makes_rows_anew() {
+                // What it did not touch has the version of the run before it.
+                let made =
+                    run.table_versions.iter().filter(|(name, version)| before.get(*name) != Some(*version));
+                rebuilt.push(made.map(|(name, version)| (name.clone(), *version)).collect());
+            }
+            before = run.table_versions;
+        }
         let vocabulary = options.vocabulary.as_deref().map(vocabulary::fingerprint).transpose()?;
         Ok(Self {
             lake,
             options,
             memory: Memory::of(options.memory),
             pinned,
-            rebuilt: rebuilt.map(|run| run.table_versions).collect(),
+            rebuilt,
             vocabulary: vocabulary.unwrap_or_default(),
         })
     }
@@ -258,7 +268,7 @@ impl<'o> Work<'o> {
         let why = format!("{} of {resource} changed", ids.len());
         let only = Only { table: resource, ids: Arc::clone(&ids) };
         let session = self.session(Some(only)).await?;
-        let brought = self.write(&session, target, now, Scope::Ids, ids.iter().copied()).await?;
+        let brought = self.write(&session, target, now, Scope::Ids, Some(&ids)).await?;
         Ok((How::Incremental, why, brought))
     }
 
@@ -270,7 +280,7 @@ impl<'o> Work<'o> {
         why: String,
         scope: Scope,
     ) -> Result<(How, String, Brought)> {
-        Ok((How::Full, why, self.write(session, target, now, scope, []).await?))
+        Ok((How::Full, why, self.write(session, target, now, scope, None).await?))
     }
 
     /// The ids of the resources that a table has changed after a version; or why they are not known.

@@ -190,7 +190,9 @@ fn key_of(view: &ViewDefinition) -> Option<Key> {
         select.for_each.is_none() && select.for_each_or_null.is_none() && select.repeat.is_empty()
     });
     let mut columns = of_resource.flat_map(|select| &select.column);
-    let column = columns.find(|column| matches!(column.path.trim(), "id" | "getResourceKey()"))?;
+    let column = columns.find(|column| {
+        column.collection != Some(true) && matches!(column.path.trim(), "id" | "getResourceKey()")
+    })?;
     Some(Key { column: column.name.clone(), resource: view.resource.clone() })
 }
 

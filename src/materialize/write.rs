@@ -2,9 +2,10 @@
 //!
 //! One invariant: rows stream. What is in memory of them at a time is a share of what the call may take.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -21,6 +22,7 @@ use crate::lake::materialized::{self, Record};
 use crate::pipeline::settings::LEAST_MEMORY;
 use crate::query::Session;
 use crate::query::session::failed;
+use crate::views::Key;
 
 /// What the program takes whatever it does.
 const OF_THE_PROGRAM: u64 = 64 << 20;
@@ -61,7 +63,7 @@ impl Work<'_> {
         target: &Target,
         record: Record,
         scope: Scope,
-        ids: impl IntoIterator<Item = IdHash>,
+        ids: Option<&HashSet<IdHash>>,
     ) -> Result<Brought> {
         let frame = session.plan(&format!("SELECT * FROM {}", target.name)).await?;
         let columns = match &target.columns {
@@ -81,13 +83,17 @@ impl Work<'_> {
             keys: self.memory.part,
         };
         let mut staging = Staging::new(&place, &columns, key, Arc::clone(&indexed), names.clone(), limits)?;
-        for id in ids {
-            staging.covers(id)?;
+        for id in ids.into_iter().flatten() {
+            staging.covers(*id)?;
         }
         let mut rows = frame.execute_stream().await.map_err(|e| failed(&e))?;
         while let Some(batch) = rows.next().await {
             let batch = batch.and_then(|batch| stored_rows(&batch, &columns).map_err(DataFusionError::from));
-            staging.write(batch.map_err(|e| failed(&e))?).await?;
+            let batch = batch.map_err(|e| failed(&e))?;
+            if let (Some(ids), Some(key)) = (ids, &target.key) {
+                check_ids(&batch, key, ids)?;
+            }
+            staging.write(batch).await?;
         }
         let (staged, keys) = staging.finish().await?;
         let caller = record.keys();
@@ -129,6 +135,20 @@ fn check_key(columns: &SchemaRef, key: Option<&str>) -> Result<()> {
         Some(key) => Err(Error::Query(format!("its key {key} is no column of texts that it has"))),
         None => Ok(()),
     }
+}
+
+/// Rows that were computed of some resources are of these resources; others would never be taken out again.
+fn check_ids(batch: &RecordBatch, key: &Key, ids: &HashSet<IdHash>) -> Result<()> {
+    let column = batch.column_by_name(&key.column).and_then(|column| column.as_string_opt::<i32>());
+    let is_of_them = |id: Option<&str>| id.is_some_and(|id| ids.contains(&IdHash::of(id)));
+    if column.is_some_and(|column| column.iter().all(is_of_them)) {
+        return Ok(());
+    }
+    Err(Error::Query(format!(
+        "its key, {} of {}, does not hold: there are rows without it, or of other resources than those that the view was \
+         computed for. Take the key out of the view's header",
+        key.column, key.resource
+    )))
 }
 
 /// Rows with the types of the table.

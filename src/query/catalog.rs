@@ -13,6 +13,8 @@ use datafusion::datasource::{ViewTable, empty::EmptyTable};
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SessionState;
 
+use delta_scan::with_views;
+
 use super::items::{self, ItemsTable};
 use super::only::Only;
 use super::stored::Stored;
@@ -103,7 +105,8 @@ impl LakeSchema {
         } else {
             own_tables().into_iter().find(|(table, _)| *table == name).map(|(_, schema)| Arc::new(schema()))
         };
-        Ok(schema.map(|schema| Arc::new(EmptyTable::new(schema)) as _))
+        // With the types of a scan, so that a plan over it is that over a table with rows.
+        Ok(schema.map(|schema| Arc::new(EmptyTable::new(Arc::new(with_views(&schema)))) as _))
     }
 }
 

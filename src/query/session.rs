@@ -173,7 +173,7 @@ impl Session {
 /// # Errors
 /// [`Error::QueryFailed`], without values of the data.
 pub async fn execute(planned: DataFrame) -> Result<SendableRecordBatchStream> {
-    planned.execute_stream().await.map_err(|e| failed(&e))
+    planned.execute_stream().await.map_err(|e| unplanned(&e))
 }
 
 /// A session of DataFusion as all of ours are: with FHIR's names, the functions, and scans that read no more than they need.
@@ -222,6 +222,14 @@ pub(crate) fn query_error(error: &DataFusionError) -> Error {
     match error.find_root() {
         DataFusionError::External(inner) if inner.is::<Error>() => failed(error),
         root => Error::Query(root.strip_backtrace()),
+    }
+}
+
+/// A statement that cannot be optimised or begun: nothing was read yet, and a mistake of planning is told as it is.
+fn unplanned(error: &DataFusionError) -> Error {
+    match error.find_root() {
+        DataFusionError::Plan(_) => query_error(error),
+        _ => failed(error),
     }
 }
 

@@ -68,7 +68,7 @@ impl ValueSets {
     /// [`Error::Refused`] for what cannot be read, for a file that is no ValueSet, and for one whose codes are not in it. In a
     /// folder such a value set is refused when it is asked for.
     pub fn read(paths: &[PathBuf]) -> Result<Self> {
-        let mut sets = Vec::new();
+        let mut sets: Vec<ValueSet> = Vec::new();
         for path in paths {
             if path.is_dir() {
                 for file in files(path)? {
@@ -123,7 +123,7 @@ impl ValueSets {
         known.dedup();
         if known.is_empty() {
             return format!(
-                "the value set {name} is not loaded, and no other is: --value-set FILE_OR_FOLDER loads them"
+                "the value set {name} is not loaded, and no other is: `fhirlake query --value-set FILE_OR_FOLDER` loads them"
             );
         }
         let others = known.len().saturating_sub(NAMED);
@@ -207,6 +207,7 @@ struct Flag {
     #[serde(alias = "url")]
     name: Option<String>,
     value_boolean: Option<bool>,
+    value_integer: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -228,12 +229,18 @@ fn read(path: &Path) -> Result<Option<ValueSet>> {
     }
     let content = std::fs::read(path).map_err(|error| refused(path, &error.to_string()))?;
     let damaged = |error: serde_json::Error| refused(path, &format!("it is no ValueSet as JSON: {error}"));
-    let kind: Kind = serde_json::from_slice(&content).map_err(damaged)?;
+    // Windows' editors put a byte order mark before it.
+    let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&content);
+    if content.trim_ascii_start().first() == Some(&b'[') {
+        return Ok(None);
+    }
+    let kind: Kind = serde_json::from_slice(content).map_err(damaged)?;
     if kind.resource_type.as_deref() != Some("ValueSet") {
         return Ok(None);
     }
-    let written: Written = serde_json::from_slice(&content).map_err(damaged)?;
+    let written: Written = serde_json::from_slice(content).map_err(damaged)?;
     let codes = match (&written.expansion, &written.compose) {
+        (Some(expansion), Some(compose)) if !expansion.has_codes() => composed(compose),
         (Some(expansion), _) => expanded(expansion),
         (None, Some(compose)) => composed(compose),
         (None, None) => Err("it has neither an expansion nor a definition of its codes".to_owned()),
@@ -244,6 +251,13 @@ fn read(path: &Path) -> Result<Option<ValueSet>> {
 
 /// What to do where the codes are elsewhere.
 const EXPAND: &str = "let a terminology server expand it ($expand), and load the ValueSet that it answers";
+
+impl Expansion {
+    /// Whether it says codes, or that there are none.
+    fn has_codes(&self) -> bool {
+        !self.contains.is_empty() || self.total == Some(0)
+    }
+}
 
 fn expanded(expansion: &Expansion) -> std::result::Result<Codes, String> {
     fn add(contains: &[Contained], codes: &mut Codes) -> usize {
@@ -266,16 +280,28 @@ fn expanded(expansion: &Expansion) -> std::result::Result<Codes, String> {
         let is_about = ["valueset-unclosed", "valueset-toocostly", "limitedExpansion"]
             .iter()
             .any(|part| name.ends_with(part));
-        is_about && flag.value_boolean == Some(true)
+        // A page of as many codes as were asked for may have others after it, unless their number is said.
+        let is_page = match (name, flag.value_integer) {
+            ("count", Some(count)) => expansion.total.is_none() && count <= nodes,
+            ("offset", Some(offset)) => offset > 0,
+            _ => false,
+        };
+        is_page || is_about && flag.value_boolean == Some(true)
     };
     if is_page || expansion.parameter.iter().chain(&expansion.extension).any(says_part) {
         return Err(format!("its expansion says that it is not whole: {EXPAND}, without a limit"));
+    }
+    if !expansion.has_codes() {
+        return Err(format!("its expansion has no codes, and does not say that there are none: {EXPAND}"));
     }
     Ok(codes)
 }
 
 fn composed(compose: &Compose) -> std::result::Result<Codes, String> {
     let mut codes = Codes::default();
+    if compose.include.is_empty() {
+        return Err(format!("its definition includes nothing: {EXPAND}"));
+    }
     for part in &compose.include {
         let system = listed(part)?;
         part.concept.iter().for_each(|concept| codes.add(system, concept.code.clone()));
@@ -360,11 +386,20 @@ mod tests {
                 "not whole",
             ),
             (r#""expansion":{"parameter":[{"name":"limitedExpansion","valueBoolean":true}]}"#, "not whole"),
+            (
+                r#""expansion":{"parameter":[{"name":"count","valueInteger":1}],"contains":[{"system":"s","code":"1"}]}"#,
+                "not whole",
+            ),
+            (r#""expansion":{}"#, "has no codes"),
+            (r#""compose":{"exclude":[{"system":"s","concept":[{"code":"1"}]}]}"#, "includes nothing"),
         ] {
             let error = of(body).unwrap_err();
             assert!(error.contains(reason) && error.contains("$expand"), "{body}: {error}");
         }
         assert!(of(r#""status":"draft""#).unwrap_err().contains("neither"));
+        assert!(of(r#""expansion":{"total":0}"#).unwrap().is_empty());
+        let whole = r#""expansion":{},"compose":{"include":[{"system":"s","concept":[{"code":"1"}]}]}"#;
+        assert_eq!(of(whole).unwrap(), ["s|1"]);
     }
 
     const ONE: &str = r#"{"resourceType":"ValueSet","id":"a","url":"urn:a","version":"1","name":"A","compose":{"include":[{"system":"s","concept":[{"code":"1"}]}]}}"#;
@@ -382,7 +417,12 @@ mod tests {
 
     #[test]
     fn what_is_no_value_set_is_passed_over_in_a_folder_and_refused_by_itself() {
-        let (folder, sets) = load(&[("a.json", ONE), ("package.json", "{}"), ("notes.txt", "x")]);
+        let (folder, sets) = load(&[
+            ("a.json", &format!("\u{feff}{ONE}")),
+            ("package.json", "{}"),
+            ("list.json", "[1]"),
+            ("notes.txt", "x"),
+        ]);
         assert!(sets.unwrap().find("A").is_ok());
         let alone = ValueSets::read(&[folder.path().join("package.json")]).unwrap_err().to_string();
         assert!(alone.contains("no ValueSet"), "{alone}");

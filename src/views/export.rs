@@ -234,9 +234,14 @@ impl Script<'_> {
     /// Refuses a second relation of a name.
     fn once(&mut self, place: &Place) -> Result<()> {
         let written = self.name(place);
-        if !self.made.insert(written.to_lowercase()) {
+        // Without a schema it is in the session's, which may be named too.
+        let whole = match place.as_slice() {
+            [name] => self.dialect.name(&[self.dialect.session_schema(), name]),
+            _ => written.clone(),
+        };
+        if !self.made.insert(whole.to_lowercase()) {
             return Err(Error::Query(format!(
-                "{written} is there twice: {} does not tell names by their case",
+                "{written} would be made twice, as {} does not tell names by their case: choose another --schema or --omop-schema",
                 self.dialect
             )));
         }
@@ -300,6 +305,17 @@ mod tests {
         assert!(refused("omop.person", FhirVersion::R5).contains("the view omop.person is not for FHIR R5"));
         assert!(refused("nothing", FhirVersion::R4).contains("there is no view nothing"));
         assert!(refused("Patient", FhirVersion::R4).contains("there is no view Patient"));
+    }
+
+    #[test]
+    fn the_sessions_schema_is_told_from_one_of_its_name() {
+        let export = Export::of(&[omop::SCHEMA.to_owned()], FhirVersion::R4).unwrap();
+        let tables = export.tables().into_iter().map(|name| (name, TableAt::Path("/x".to_owned()))).collect();
+        for (dialect, schema) in [(Dialect::DuckDb, "main"), (Dialect::Spark, "default")] {
+            let schemas = Schemas { views: None, omop: vec![schema.to_owned()] };
+            let refused = export.statements(dialect, &schemas, &tables).unwrap_err().to_string();
+            assert!(refused.contains("would be made twice"), "{refused}");
+        }
     }
 
     #[test]

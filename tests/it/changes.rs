@@ -13,7 +13,7 @@ use fhirlake::pipeline::{self, IngestOptions, MaintainOptions, Settings, VacuumO
 use fhirlake::query::{ChangedSince, ChangesOptions, Pin};
 use fhirlake::{Error, query};
 
-use crate::fixture::{Bench, as_text, expected, ingest, tables};
+use crate::fixture::{Bench, as_text, expected, ingest, tables, write_lines};
 
 /// `Type/id change run`, of everything that changed.
 async fn changes(lake: &str, since: ChangedSince) -> fhirlake::Result<BTreeSet<String>> {
@@ -93,6 +93,33 @@ async fn deltas_own_change_feed_has_the_same_changes_as_pairs() {
         };
         pairs.extend(sides.iter().map(|side| format!("{resource} {side}")));
     }
+    assert_eq!(feed(&lake).await, pairs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deltas_own_change_feed_has_the_last_rows_of_a_file_and_new_files_with_duplicates() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let patient = |id: &str, month: u8| {
+        format!(
+            r#"{{"resourceType":"Patient","id":"{id}","meta":{{"lastUpdated":"2026-0{month}-01T00:00:00Z"}}}}"#
+        )
+    };
+    let runs: [&[(&str, u8)]; 3] = [
+        &[("p0", 1), ("p1", 1), ("p2", 1), ("p3", 1)],
+        // Of one resource twice, the newer version stands, and its file keeps the others.
+        &[("p0", 2), ("p0", 3), ("p4", 2), ("p5", 2)],
+        &[("p1", 4), ("p2", 4), ("p3", 4)],
+    ];
+    for (number, lines) in runs.iter().enumerate() {
+        let lines: Vec<String> = lines.iter().map(|(id, month)| patient(id, *month)).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let part = write_lines(&bench.path(&number.to_string()), "Patient.ndjson", &lines);
+        ingest(&lake, &[part]).await.unwrap();
+    }
+    let changed = ["p0", "p1", "p2", "p3"].iter().flat_map(|id| [(id, "delete"), (id, "insert")]);
+    let new = ["p4", "p5"].iter().map(|id| (id, "insert"));
+    let pairs = changed.chain(new).map(|(id, side)| format!("Patient/{id} {side}")).collect();
     assert_eq!(feed(&lake).await, pairs);
 }
 

@@ -462,6 +462,26 @@ async fn a_lake_of_another_version_skips_what_is_not_for_it_and_refuses_it_by_na
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_rows_do_not_have_is_found_out_before_anything_is_written() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
+    let own = "-- name: own\n-- description: x\n-- fhir: R4\n-- grain: SELECT 1\n-- key: patient_id of Patient\n-- columns:\n--   patient_id STRING: y\n--   n BIGINT: z\nSELECT id AS patient_id, 1 AS n FROM Patient UNION ALL SELECT CAST(NULL AS STRING), count(*) FROM Patient";
+    let folder = write_lines(&bench.path("views"), "own.sql", &[own]);
+    let options = MaterializeOptions { folder: Folder::read(&folder).unwrap(), ..some_views(&["own"]) };
+    let first = materialized_as_the_views(&lake, &options).await;
+    let patient = r#"{"resourceType":"Patient","id":"new"}"#;
+    ingest(&lake, &[write_lines(&bench.path("new"), "Patient.ndjson", &[patient])]).await.unwrap();
+    let refused = materialize(&lake, &options, &Unwatched).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("the view own: its key, patient_id of Patient, does not hold"),
+        "{refused}"
+    );
+    let stored = materialized::all(&Lake::open(&lake).await.unwrap().root).await.unwrap();
+    assert_eq!(stored[0].table.rows().unwrap(), first["own"].rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_at_once_and_other_peoples_tables_are_refused() {
     let bench = Bench::new();
     let lake = bench.lake("lake");

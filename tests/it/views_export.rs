@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::fixture::{Bench, ingest};
+use crate::fixture::{Bench, ingest, write_lines};
 
 /// Runs the command; its exit code, what it prints, and what it says on stderr.
 fn export(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -91,6 +91,19 @@ fn a_folder_gets_a_file_for_each_statement_in_their_order() {
         view.starts_with("-- ") && view.ends_with(";\n") && view.matches("CREATE").count() == 1,
         "{view}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_of_one_type_has_all_views_with_all_columns() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let condition = r#"{"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/p1"}}"#;
+    let path = write_lines(&bench.path("one"), "Condition.ndjson", &[condition]);
+    ingest(&lake, &[path]).await.unwrap();
+    for dialect in ["duckdb", "spark"] {
+        let script = printed(&["--dialect", dialect, "--lake", &lake]);
+        assert!(script.contains("CREATE OR REPLACE VIEW Patient AS"), "{script}");
+    }
 }
 
 #[test]

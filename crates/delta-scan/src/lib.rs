@@ -31,3 +31,4 @@ mod vector;
 pub use error::{Error, Result};
 pub use narrow::{NarrowNested, ReadsFields};
 pub use provider::DeltaScan;
+pub use types::with_views;

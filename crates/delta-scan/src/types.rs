@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 
-/// The schema with views for texts and bytes, at every depth: the decoder fills them without copying.
-pub(crate) fn with_views(schema: &Schema) -> Schema {
+/// The types that a scan of a table with these columns gives: views for texts and bytes, at every depth, which the decoder
+/// fills without copying.
+pub fn with_views(schema: &Schema) -> Schema {
     let fields: Vec<FieldRef> = schema.fields().iter().map(viewed).collect();
     Schema::new_with_metadata(fields, schema.metadata().clone())
 }

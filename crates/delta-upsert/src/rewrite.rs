@@ -32,12 +32,6 @@ pub struct Rewritten {
     pub unused: Vec<NewFile>,
 }
 
-/// A file that gets a vector.
-enum Masked<'f> {
-    Table(&'f DataFile),
-    Staged(&'f NewFile),
-}
-
 /// Writes what must be written, and says what is to be committed.
 ///
 /// # Errors
@@ -50,15 +44,18 @@ pub async fn apply(
     resolved: &Resolved,
 ) -> Result<Rewritten> {
     let mut rewritten = Rewritten::default();
-    let mut masked: Vec<(Masked<'_>, RoaringBitmap)> = Vec::new();
+    let mut masked: Vec<(&DataFile, RoaringBitmap)> = Vec::new();
     for (number, file) in resolved.files.iter().enumerate() {
         let Some(gone) = resolved.gone.get(&number) else { continue };
         rewritten.actions.extend(file.remove());
         rewritten.rows_out += file.live();
         let before = resolved.removed.get(&number).cloned().unwrap_or_default();
         let all = &before | gone;
-        if table.mode() == Mode::DeletionVectors && gone.len() < file.live() {
-            masked.push((Masked::Table(file), all));
+        // A file that had a vector is not taken out when its last rows go: Python deltalake 1.6 would tell the rows of the
+        // old vector as deleted, and not those that were left.
+        let is_masked = gone.len() < file.live() || !before.is_empty();
+        if table.mode() == Mode::DeletionVectors && is_masked {
+            masked.push((file, all));
         } else {
             rewritten.copy(context, indexed, table, file, &all).await?;
         }
@@ -69,9 +66,7 @@ pub async fn apply(
                 rewritten.rows_in += file.rows;
                 rewritten.actions.push(Action::Add(file.add.clone()));
             }
-            Some(fallen) if table.mode() == Mode::DeletionVectors && 2 * fallen.len() < file.rows => {
-                masked.push((Masked::Staged(file), fallen.clone()));
-            }
+            // No new file has a vector: the same reader would tell its masked rows as those that came.
             Some(fallen) => {
                 rewritten.copy(context, indexed, table, &DataFile::of_new(file), fallen).await?;
                 rewritten.unused.push(file.clone());
@@ -101,7 +96,7 @@ impl Rewritten {
     }
 
     /// Gives files vectors of the rows that are gone.
-    async fn mask(&mut self, table: &Table, masked: Vec<(Masked<'_>, RoaringBitmap)>) -> Result<()> {
+    async fn mask(&mut self, table: &Table, masked: Vec<(&DataFile, RoaringBitmap)>) -> Result<()> {
         let vectors: BTreeMap<usize, RoaringBitmap> =
             masked.iter().map(|(_, rows)| rows.clone()).enumerate().collect();
         if vectors.is_empty() {
@@ -109,13 +104,10 @@ impl Rewritten {
         }
         let (mut descriptors, name) = vector::write(table, &vectors).await?;
         self.vectors = name;
-        for (number, (from, rows)) in masked.into_iter().enumerate() {
+        for (number, (file, rows)) in masked.into_iter().enumerate() {
             let descriptor = descriptors.remove(&number);
-            let (add, in_file) = match from {
-                Masked::Table(file) => (file.add().cloned(), file.rows),
-                Masked::Staged(file) => (Some(file.add.clone()), file.rows),
-            };
-            self.rows_in += in_file - rows.len();
+            self.rows_in += file.rows - rows.len();
+            let add = file.add().cloned();
             self.actions.extend(add.map(|add| Action::Add(with_vector(add, descriptor))));
         }
         Ok(())

@@ -27,7 +27,7 @@ SELECT
   coalesce(dose['code'], dose['unit']) AS value_unit,
   coded_reason['coding'][1]['code'] AS reason_code,
   array_filter(reason, r -> r['reference']['__reference_type'] = 'Condition')[1]['reference']['__reference_id'] AS reason_condition_id,
-  adherence.code.coding[1]['code'] AS adherence_code,
+  preferred_coding(adherence.code.coding, ['http://hl7.org/fhir/CodeSystem/medication-statement-adherence'])['code'] AS adherence_code,
   meta.__lastUpdated_start AS last_updated
 FROM (
   SELECT

@@ -47,7 +47,7 @@ pub struct ExportViews {
     /// The schema of the engine's catalog that has the tables, where they are not read as files
     #[arg(long, value_name = "[CATALOG.]SCHEMA", env = "FHIRLAKE_TABLES_SCHEMA", value_parser = place)]
     tables_schema: Option<Place>,
-    /// The schema that the views are made in [default: that of the engine's session]
+    /// The schema that the views are made in [default: that of the engine's session, which for OMOP in DuckDB is main]
     #[arg(long, value_name = "[CATALOG.]SCHEMA", env = "FHIRLAKE_SCHEMA", value_parser = place)]
     schema: Option<Place>,
     /// The schema that the tables of OMOP are made in
@@ -135,8 +135,9 @@ fn text(statement: &Statement) -> String {
 
 /// A file for each statement, named so that their order is that of the script.
 fn files(folder: &Path, statements: &[Statement]) -> anyhow::Result<()> {
-    let names =
-        (1..).zip(statements).map(|(number, statement)| format!("{number:03}-{}.sql", statement.name));
+    let names = (1..)
+        .zip(statements)
+        .map(|(number, statement)| format!("{number:03}-{}.sql", plain(&statement.name)));
     let files: BTreeMap<String, &Statement> = names.zip(statements).collect();
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
@@ -158,4 +159,9 @@ fn files(folder: &Path, statements: &[Statement]) -> anyhow::Result<()> {
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// What of a name can be part of a file's.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-')).collect()
 }

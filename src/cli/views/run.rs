@@ -89,6 +89,10 @@ impl Run {
             return Err(Error::Refused("say --lake or --ndjson".to_owned()).into());
         };
         let lake = Lake::open(lake).await?;
+        let holds = lake.definitions().version();
+        if let Some(version) = self.version.fhir_version.filter(|version| *version != holds) {
+            return Err(Error::Refused(format!("the lake holds FHIR {holds}, and not {version}")).into());
+        }
         let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
         Ok(Session::open_with(&lake, SessionOptions { views, ..SessionOptions::at(pin) }).await?)
     }
@@ -201,12 +205,20 @@ impl Output {
             .with_context(|| format!("cannot make {}", self.folder.display()))
     }
 
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.{}", self.extension))
+    }
+
     /// Writes in a task of its own, so that answers that share their files are made side by side.
     async fn write(&self, name: &str, answer: SendableRecordBatchStream) -> Answered {
-        let path = self.folder.join(format!("{name}.{}", self.extension));
+        let path = self.path(name);
         let (format, to) = (self.format, path.clone());
         let written = tokio::spawn(async move { to_file(&to, format, answer).await }).await;
         let written = written.unwrap_or_else(|error| Err(error.into()));
+        if written.is_err() {
+            // Not that of an earlier run either: it would be taken for this one's.
+            std::fs::remove_file(&path).ok();
+        }
         Answered { name: name.to_owned(), path, written }
     }
 }
@@ -216,7 +228,11 @@ async fn one_by_one(planned: Vec<(String, DataFrame)>, to: &Output) -> Vec<Answe
     for (name, frame) in planned {
         written.push(match execute(frame).await {
             Ok(answer) => to.write(&name, answer).await,
-            Err(error) => Answered { name, path: PathBuf::new(), written: Err(error.into()) },
+            Err(error) => {
+                let path = to.path(&name);
+                std::fs::remove_file(&path).ok();
+                Answered { name, path, written: Err(error.into()) }
+            }
         });
     }
     written

@@ -48,7 +48,12 @@ impl ScalarUDFImpl for AgeAt {
     }
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
-        for field in arguments.arg_fields {
+        for (field, constant) in arguments.arg_fields.iter().zip(arguments.scalar_arguments) {
+            if let Some(text) = constant.and_then(|value| value.try_as_str()).flatten()
+                && parse_range(text).is_none()
+            {
+                return plan_err!("{USAGE}: {text} is no date of FHIR");
+            }
             let data_type = field.data_type();
             let is_moment = is_text(data_type) || data_type.is_null() || is_date(data_type);
             if !is_moment {
@@ -135,8 +140,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_date_has_no_age() {
         for birth in ["", "about 1980", "1980-13-01", "1981-02-29"] {
-            assert_eq!(asked(&format!("age_at('{birth}', '2020-01-01')")).await, "", "{birth}");
+            assert_eq!(asked(&format!("age_at(concat('{birth}', ''), '2020-01-01')")).await, "", "{birth}");
         }
+        let error = refused("age_at('1980-01-01', '2024-6-1')").await;
+        assert!(error.contains("2024-6-1 is no date of FHIR"), "{error}");
         assert_eq!(asked("age_at(CAST(NULL AS STRING), '2020-01-01')").await, "");
         assert!(refused("age_at(1980, '2020')").await.contains("age_at takes a birth date"));
     }

@@ -88,6 +88,7 @@ mod tests {
     #[tokio::test]
     async fn no_concept_is_null_and_one_without_codes_has_none() {
         assert_eq!(asked(&format!("code_in(nullif({CODING}, {CODING}), 'urn:s', '1')")).await, "");
+        assert_eq!(asked("code_in(NULL, 'urn:s', '1')").await, "");
         let empty = "named_struct('coding', array_slice([named_struct('system', 'a', 'code', 'b')], 2, 2))";
         assert_eq!(asked(&format!("code_in({empty}, 'a', 'b')")).await, "false");
         let nothing = "named_struct('system', CAST(NULL AS STRING), 'code', CAST(NULL AS STRING))";

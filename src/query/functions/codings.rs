@@ -42,8 +42,10 @@ pub(super) fn any(
     argument: &ArrayRef,
     is_wanted: impl Fn(Option<&str>, &str) -> bool,
 ) -> Result<Vec<Option<bool>>> {
+    // Arrow says that the values of this type are valid.
+    let is_nothing = argument.data_type().is_null();
     let mut found: Vec<Option<bool>> =
-        (0..argument.len()).map(|row| argument.is_valid(row).then_some(false)).collect();
+        (0..argument.len()).map(|row| (!is_nothing && argument.is_valid(row)).then_some(false)).collect();
     let mut walk = Walk::over(argument)?;
     for name in way(argument.data_type()).unwrap_or_default() {
         walk.enter(name)?;

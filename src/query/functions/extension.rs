@@ -40,9 +40,14 @@ fn way(argument: &DataType, urls: usize) -> Vec<&'static str> {
     vec![INSIDE; if are_extensions(argument) { urls.saturating_sub(1) } else { urls }]
 }
 
-/// Whether the argument is a list of extensions; else it has extensions.
+/// Whether the argument is a list of extensions; else it has extensions. An Attachment has a URL too, but no value.
 fn are_extensions(argument: &DataType) -> bool {
-    matches!(argument, DataType::List(element) if has_fields(element_type(element.data_type()), &[URL]))
+    let DataType::List(element) = argument else { return false };
+    let element = element_type(element.data_type());
+    let has_value = |name: &str| name.starts_with("value") || name == INSIDE;
+    has_fields(element, &[URL])
+        && matches!(element, DataType::Struct(fields) if fields.iter().any(|field| has_value(field.name())))
+        && !has_fields(element, &["contentType"])
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -121,8 +121,16 @@ impl Dialect {
     /// The name of a relation in a view of another schema. DuckDB looks for a name without a schema in the view's own first.
     pub fn seen_from_another_schema(self, place: &Place) -> Place {
         match (self, place.as_slice()) {
-            (Self::DuckDb, [name]) => vec!["main".to_owned(), name.clone()],
+            (Self::DuckDb, [name]) => vec![self.session_schema().to_owned(), name.clone()],
             _ => place.clone(),
+        }
+    }
+
+    /// The schema of a session that nobody has chosen another one in.
+    pub fn session_schema(self) -> &'static str {
+        match self {
+            Self::DuckDb => "main",
+            Self::Spark | Self::Databricks => "default",
         }
     }
 

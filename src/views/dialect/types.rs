@@ -29,6 +29,8 @@ fn sql_type(dialect: Dialect, data_type: &DataType) -> Result<String, Refusal> {
     Ok(match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if is_duckdb => "VARCHAR".to_owned(),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "STRING".to_owned(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView if is_duckdb => "BLOB".to_owned(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "BINARY".to_owned(),
         DataType::Boolean => "BOOLEAN".to_owned(),
         DataType::Int32 => "INT".to_owned(),
         DataType::Int64 => "BIGINT".to_owned(),
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_type_that_no_table_has_is_refused() {
-        let schema = Schema::new(vec![Field::new("a", DataType::Binary, true)]);
+        let schema = Schema::new(vec![Field::new("a", DataType::UInt64, true)]);
         assert!(no_rows(Dialect::Spark, &schema).is_err());
     }
 }

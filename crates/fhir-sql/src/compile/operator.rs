@@ -1,10 +1,13 @@
 //! Operators: whether their two sides go together, and what they give.
 
+use std::sync::Arc;
+
 use fhirpath::{Expression as Tree, Operator, Sign, Span};
 
 use super::{Compiler, Scope};
 use crate::error::Fault;
-use crate::expression::{Expression, Function, Step};
+use crate::expression::{Expression, Function, Literal, Step};
+use crate::quantity::Quantity;
 use crate::types::{Kind, Type};
 
 impl Compiler {
@@ -109,6 +112,15 @@ impl Compiler {
         span: Span,
     ) -> Result<Expression, Fault> {
         let from = self.compile(of, scope)?;
+        if let Step::Literal(Literal::Quantity(Quantity { value, unit })) = &from.step {
+            let value = match sign {
+                Sign::Plus => Some(*value),
+                Sign::Minus => value.negate(),
+            };
+            let value = value.ok_or_else(|| Fault::new(span, "the number has too many digits"))?;
+            let step = Step::Literal(Literal::Quantity(Quantity { value, unit: Arc::clone(unit) }));
+            return Ok(Expression { step, of: Type::Quantity, span });
+        }
         let of = from.of.kind().filter(|kind| kind.is_number());
         let of =
             of.ok_or_else(|| Fault::new(from.span, format!("a number is expected, not a {}", from.of)))?;

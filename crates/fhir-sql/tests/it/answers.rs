@@ -165,6 +165,8 @@ async fn quantities_compare_in_any_unit_of_their_dimension() {
             ("value.ofType(Quantity) < 0.0075 'g'", json!([false])),
             ("value.ofType(Quantity) = 7500 'ug'", json!([true])),
             ("value.ofType(Quantity) != 7.5 'mg'", json!([false])),
+            ("value.ofType(Quantity) > -7.5 'mg'", json!([true])),
+            ("value.ofType(Quantity) = +7.5 'mg'", json!([true])),
             ("value.ofType(Quantity) > 5 'mL'", json!([])),
             ("value.ofType(Quantity) = 5 'mL'", json!([])),
             ("value.ofType(Quantity) ~ 5 'mL'", json!([false])),

@@ -42,6 +42,6 @@ JOIN medication_named USING (type, id)
 WHERE id_of(body->>'$.subject.reference', 'Patient') IS NOT NULL
   AND coalesce(body->>'status', '') NOT IN (
     'entered-in-error', 'cancelled', 'draft', 'preparation', 'declined', 'not-done', 'not-taken', 'intended')
-  AND coalesce(body->>'$.adherence.code.coding[0].code', '') <> 'not-taking'
+  AND coalesce(chosen(body->'$.adherence.code', ['http://hl7.org/fhir/CodeSystem/medication-statement-adherence'])->>'code', '') <> 'not-taking'
   AND coalesce(body->>'intent', '') NOT IN ('proposal', 'plan', 'option')
   AND coalesce(body->>'doNotPerform', 'false') = 'false';

@@ -18,7 +18,7 @@ SELECT
   unit(body->'$.dosage[0].doseAndRate[0].doseQuantity') AS value_unit,
   first_concept(body->'reason')->>'$.coding[0].code' AS reason_code,
   first_id(to_json(body->'$.reason[*].reference'), 'Condition') AS reason_condition_id,
-  body->>'$.adherence.code.coding[0].code' AS adherence_code,
+  chosen(body->'$.adherence.code', ['http://hl7.org/fhir/CodeSystem/medication-statement-adherence'])->>'code' AS adherence_code,
   first_moment(body->>'$.meta.lastUpdated') AS last_updated
 FROM resource
 JOIN medication_named USING (type, id)
