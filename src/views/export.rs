@@ -324,6 +324,6 @@ mod tests {
         let at = |path: &str| TableAt::Path(path.to_owned());
         let tables = BTreeMap::from([("Patient".to_owned(), at("/a")), ("PATIENTS".to_owned(), at("/b"))]);
         let error = export.statements(Dialect::DuckDb, &schemas(), &tables).unwrap_err().to_string();
-        assert!(error.contains("patients is there twice"), "{error}");
+        assert!(error.contains("patients would be made twice"), "{error}");
     }
 }
