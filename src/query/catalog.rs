@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::datasource::{ViewTable, empty::EmptyTable};
@@ -66,18 +67,6 @@ impl LakeSchema {
         &self.stored.lake
     }
 
-    fn session(&self) -> SqlResult<SessionState> {
-        let state = self.state.upgrade();
-        state
-            .map(|state| state.read().clone())
-            .ok_or_else(|| DataFusionError::Internal("the session is closed".to_owned()))
-    }
-
-    async fn view(&self, view: &views::View) -> SqlResult<Arc<dyn TableProvider>> {
-        let plan = self.session()?.create_logical_plan(&view.sql).await?;
-        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
-    }
-
     async fn stored_or_empty(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
         let external = |error: Error| DataFusionError::External(Box::new(error));
         match self.stored.open(name).await.map_err(external)? {
@@ -100,21 +89,38 @@ impl LakeSchema {
     }
 
     fn empty(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let schema = if self.lake().definitions().is_resource(name) {
-            Some(self.lake().resource_table(name)?.columns)
-        } else {
-            own_tables().into_iter().find(|(table, _)| *table == name).map(|(_, schema)| Arc::new(schema()))
-        };
         // With the types of a scan, so that a plan over it is that over a table with rows.
-        Ok(schema.map(|schema| Arc::new(EmptyTable::new(Arc::new(with_views(&schema)))) as _))
+        Ok(columns(self.lake(), name)?
+            .map(|schema| Arc::new(EmptyTable::new(Arc::new(with_views(&schema)))) as _))
     }
 }
 
+/// What the session is now.
+pub(super) fn current(state: &State) -> SqlResult<SessionState> {
+    let state = state.upgrade().map(|state| state.read().clone());
+    state.ok_or_else(|| DataFusionError::Internal("the session is closed".to_owned()))
+}
+
+/// A view's SQL, planned.
+pub(super) async fn view(state: &State, sql: &str) -> SqlResult<Arc<dyn TableProvider>> {
+    let plan = current(state)?.create_logical_plan(sql).await?;
+    Ok(Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))
+}
+
+/// The columns of a table, whether the lake has it or not; `None` where there is no table of that name.
+pub(super) fn columns(lake: &Lake, name: &str) -> Result<Option<SchemaRef>> {
+    if lake.definitions().is_resource(name) {
+        return Ok(Some(lake.resource_table(name)?.columns));
+    }
+    let own = own_tables().into_iter().find(|(table, _)| *table == name);
+    Ok(own.map(|(_, columns)| Arc::new(columns())))
+}
+
 /// A function that makes a table's columns.
-pub(super) type Columns = fn() -> arrow::datatypes::Schema;
+type Columns = fn() -> arrow::datatypes::Schema;
 
 /// The lake's own tables, with their columns.
-pub(super) fn own_tables() -> [(&'static str, Columns); 8] {
+fn own_tables() -> [(&'static str, Columns); 8] {
     [
         (ExportRow::TABLE, ExportRow::schema),
         (FileRow::TABLE, FileRow::schema),
@@ -144,7 +150,9 @@ impl SchemaProvider for LakeSchema {
 
     async fn table(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
         match self.folder.find(name) {
-            Some(FolderView::Sql(view)) => return folder::planned(name, self.view(view)).await.map(Some),
+            Some(FolderView::Sql(view)) => {
+                return folder::planned(name, self::view(&self.state, &view.sql)).await.map(Some);
+            }
             Some(FolderView::Definition(view)) => {
                 let resources = self.resources(&view.resource).await?;
                 let table = definition::over(name, view, self.lake().definitions(), resources);
@@ -153,7 +161,7 @@ impl SchemaProvider for LakeSchema {
             None => {}
         }
         if let Some(view) = views::find(name, self.lake().definitions().version()) {
-            return self.view(view).await.map(Some);
+            return self::view(&self.state, &view.sql).await.map(Some);
         }
         if let Some(table) = items::find(name) {
             return Ok(Some(Arc::new(ItemsTable::new(table, Arc::clone(&self.stored)))));

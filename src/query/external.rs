@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::catalog::own_tables;
+use super::catalog::columns;
 use super::vocabulary;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, table};
@@ -73,10 +73,6 @@ fn stored(lake: &Lake, name: &str, found: &Found) -> Result<TableAt> {
 }
 
 fn nowhere(lake: &Lake, name: &str) -> Result<TableAt> {
-    if lake.definitions().is_resource(name) {
-        return Ok(TableAt::Nowhere(lake.resource_table(name)?.columns));
-    }
-    let own = own_tables().into_iter().find(|(table, _)| *table == name);
-    let (_, columns) = own.ok_or_else(|| Error::Query(format!("the lake has no table {name}")))?;
-    Ok(TableAt::Nowhere(Arc::new(columns())))
+    let columns = columns(lake, name)?;
+    columns.map(TableAt::Nowhere).ok_or_else(|| Error::Query(format!("the lake has no table {name}")))
 }

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::TableReference;
-use datafusion::datasource::ViewTable;
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::prelude::{DataFrame, SessionContext};
 use fhir_arrow::References;
 use fhir_definitions::Definitions;
 
-use super::catalog::State;
+use super::catalog::{self, State};
 use super::functions::Known;
 use super::ndjson::NdjsonTable;
 use super::session::{CATALOG, SCHEMA, new_context, query_error};
@@ -22,7 +21,7 @@ use super::value_sets::ValueSets;
 use super::{definition, folder};
 use crate::error::{Error, Result};
 use crate::raw::local::LocalFile;
-use crate::views::{self, Folder, FolderView, View};
+use crate::views::{self, Folder, FolderView};
 
 /// Files, and the views over them.
 pub struct FilesSession(SessionContext);
@@ -75,14 +74,6 @@ impl FilesSchema {
         }
         Ok(Some(Arc::new(NdjsonTable::new(&self.files, self.definitions, resource_type)?)))
     }
-
-    async fn view(&self, view: &View) -> SqlResult<Arc<dyn TableProvider>> {
-        let state = self.state.upgrade();
-        let closed = || DataFusionError::Internal("the session is closed".to_owned());
-        let state = state.map(|state| state.read().clone()).ok_or_else(closed)?;
-        let plan = state.create_logical_plan(&view.sql).await?;
-        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
-    }
 }
 
 #[async_trait]
@@ -94,7 +85,9 @@ impl SchemaProvider for FilesSchema {
     async fn table(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
         let external = |error: Error| DataFusionError::External(Box::new(error));
         match self.folder.find(name) {
-            Some(FolderView::Sql(view)) => return folder::planned(name, self.view(view)).await.map(Some),
+            Some(FolderView::Sql(view)) => {
+                return folder::planned(name, catalog::view(&self.state, &view.sql)).await.map(Some);
+            }
             Some(FolderView::Definition(view)) => {
                 let resources = self.resources(&view.resource).map_err(external)?;
                 let resources = resources.unwrap_or_else(definition::no_resources);
@@ -104,7 +97,7 @@ impl SchemaProvider for FilesSchema {
             None => {}
         }
         match views::find(name, self.definitions.version()) {
-            Some(view) => self.view(view).await.map(Some),
+            Some(view) => catalog::view(&self.state, &view.sql).await.map(Some),
             None => self.resources(name).map_err(external),
         }
     }

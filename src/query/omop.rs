@@ -10,13 +10,12 @@ use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::DFSchema;
 use datafusion::datasource::ViewTable;
 use datafusion::error::{DataFusionError, Result as SqlResult};
-use datafusion::execution::SessionState;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::DataFrame;
 use fhir_definitions::FhirVersion;
 use tokio::sync::OnceCell;
 
-use super::catalog::State;
+use super::catalog::{self, State};
 use super::vocabulary::{self, Vocabulary};
 use crate::views::omop::{self, OmopView};
 
@@ -40,22 +39,10 @@ impl OmopSchema {
         Self { version, vocabulary, code_map: OnceCell::new(), state }
     }
 
-    fn session(&self) -> SqlResult<SessionState> {
-        let state = self.state.upgrade();
-        state
-            .map(|state| state.read().clone())
-            .ok_or_else(|| DataFusionError::Internal("the session is closed".to_owned()))
-    }
-
-    async fn view(&self, view: &OmopView) -> SqlResult<Arc<dyn TableProvider>> {
-        let plan = self.session()?.create_logical_plan(&view.sql).await?;
-        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
-    }
-
     /// The codes of the lake with their concepts, which are few beside what they are found in: found once, and in memory,
     /// so that a query does not read the whole vocabulary for each thing that is mapped.
     async fn map_codes(&self, view: &OmopView) -> SqlResult<Arc<dyn TableProvider>> {
-        let session = self.session()?;
+        let session = catalog::current(&self.state)?;
         let plan = session.create_logical_plan(&view.sql).await?;
         if self.vocabulary.is_none() {
             return Ok(empty(plan.schema().as_ref().clone()));
@@ -95,7 +82,7 @@ impl SchemaProvider for OmopSchema {
         if name == omop::CODE_MAP {
             return self.code_map.get_or_try_init(|| self.map_codes(view)).await.cloned().map(Some);
         }
-        self.view(view).await.map(Some)
+        catalog::view(&self.state, &view.sql).await.map(Some)
     }
 
     fn table_exist(&self, name: &str) -> bool {
