@@ -1,6 +1,7 @@
 //! Flags that several commands share, and how values on the command line are read.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use fhir_arrow::ValidationLevel;
@@ -12,6 +13,7 @@ use crate::lake::identity::UpsertMode;
 use crate::lake::stage::{Judging, OnInvalid};
 use crate::pipeline::settings::LEAST_MEMORY;
 use crate::pipeline::{MaxRemovals, Settings};
+use crate::query::ValueSets;
 use crate::raw::Encoding;
 
 /// The lake that a command works on.
@@ -35,6 +37,24 @@ impl VocabularyOption {
     /// The folder, where there is one.
     pub fn folder(&self) -> Option<&Path> {
         self.vocabulary.as_deref()
+    }
+}
+
+/// The value sets that views and statements ask for.
+#[derive(Debug, Clone, Args)]
+pub struct ValueSetOption {
+    /// ValueSets for in_value_set(code, 'url'): a file (.json), or a folder of them. May be given several times
+    #[arg(long = "value-set", value_name = "FILE_OR_FOLDER", env = "FHIRLAKE_VALUE_SETS")]
+    value_sets: Vec<PathBuf>,
+}
+
+impl ValueSetOption {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Those of [`ValueSets::read`].
+    pub fn read(&self) -> Result<Arc<ValueSets>, Error> {
+        ValueSets::read(&self.value_sets).map(Arc::new)
     }
 }
 

@@ -8,9 +8,9 @@ use clap::builder::FalseyValueParser;
 
 use super::Done;
 use super::answer::AnswerOptions;
-use super::options::{LakeOption, VocabularyOption};
+use super::options::{LakeOption, ValueSetOption, VocabularyOption};
 use crate::lake::Lake;
-use crate::query::{Pin, Session, SessionOptions, ValueSets};
+use crate::query::{Pin, Session, SessionOptions};
 use crate::views::Folder;
 
 const EXAMPLES: &str = "\
@@ -51,9 +51,8 @@ pub struct Query {
     latest: bool,
     #[command(flatten)]
     vocabulary: VocabularyOption,
-    /// ValueSets for in_value_set(code, 'url'): a file (.json), or a folder of them. May be given several times
-    #[arg(long = "value-set", value_name = "FILE_OR_FOLDER", env = "FHIRLAKE_VALUE_SETS")]
-    value_sets: Vec<PathBuf>,
+    #[command(flatten)]
+    value_sets: ValueSetOption,
 }
 
 impl Query {
@@ -63,7 +62,7 @@ impl Query {
         let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
         let views = self.views.as_deref().map(Folder::read).transpose()?.unwrap_or_default();
         let vocabulary = self.vocabulary.folder().map(Path::to_owned);
-        let value_sets = ValueSets::read(&self.value_sets)?;
+        let value_sets = self.value_sets.read()?;
         let options = SessionOptions { views, vocabulary, value_sets, ..SessionOptions::at(pin) };
         let session = Session::open_with(&lake, options).await?;
         let sql = self.statement()?;

@@ -29,7 +29,8 @@ use crate::lake::materialized::{self, Record};
 use crate::pipeline::progress::{Observer, Step};
 use crate::query::session::failed;
 use crate::query::{
-    ChangedSince, ChangesOptions, Only, Pin, Session, SessionOptions, Sources, changes, sources, vocabulary,
+    ChangedSince, ChangesOptions, Only, Pin, Session, SessionOptions, Sources, ValueSets, changes, sources,
+    vocabulary,
 };
 use crate::views::Folder;
 
@@ -42,6 +43,8 @@ pub struct MaterializeOptions {
     pub folder: Folder,
     /// A folder with the vocabulary by which the schema `omop` maps codes.
     pub vocabulary: Option<PathBuf>,
+    /// The value sets that `in_value_set` knows.
+    pub value_sets: Arc<ValueSets>,
     /// Whether every row is written again.
     pub full: bool,
     /// Bytes of memory, about; what needs more is sorted on disk.
@@ -60,6 +63,8 @@ pub enum How {
     UpToDate,
     /// The view is not for the lake's FHIR version: there is no table.
     Skipped,
+    /// The view cannot be computed: its table, where there is one, is as it was.
+    Failed,
 }
 
 /// What was done for a view.
@@ -89,8 +94,8 @@ pub struct Materialized {
 ///
 /// # Errors
 /// [`Error::Refused`] for a view that there is not, or not for the lake's FHIR version, and where another process
-/// materializes views of the lake; [`Error::Query`] and [`Error::QueryFailed`] for a view that cannot be computed. The tables
-/// of the views before it are then as they should be.
+/// materializes views of the lake; [`Error::Query`], [`Error::QueryFailed`] and [`Error::Refused`] where there is one view, and
+/// it cannot be computed. Of several, such a one is told ([`How::Failed`]), and the others are brought up to date.
 pub async fn materialize(
     location: &str,
     options: &MaterializeOptions,
@@ -105,14 +110,19 @@ pub async fn materialize(
     let session = work.session(None).await?;
     let mut all = Vec::with_capacity(targets.len());
     observer.begin(Step::Materialize, Some(targets.len() as u64));
-    for target in targets {
+    for target in &targets {
         observer.message(Step::Materialize, &target.name);
         let done = if target.is_of_version {
-            work.target(&session, &target).await.map_err(|error| in_view(&target.name, error))?
+            work.target(&session, target).await.map_err(|error| in_view(&target.name, error))
         } else {
-            skipped(&target, format!("it is not for FHIR {version}"))
+            Ok(without_rows(target, How::Skipped, format!("it is not for FHIR {version}")))
         };
-        all.push(done);
+        all.push(match done {
+            Err(error) if targets.len() > 1 && is_of_view(&error) => {
+                without_rows(target, How::Failed, error.to_string())
+            }
+            done => done?,
+        });
         observer.advance(Step::Materialize, 1);
     }
     observer.end(Step::Materialize);
@@ -131,9 +141,14 @@ fn in_view(name: &str, error: Error) -> Error {
     }
 }
 
-fn skipped(target: &Target, why: String) -> Materialized {
+/// Whether an error is one view's, and says nothing of the others.
+fn is_of_view(error: &Error) -> bool {
+    matches!(error, Error::Query(_) | Error::QueryFailed(_) | Error::Refused(_))
+}
+
+fn without_rows(target: &Target, how: How, why: String) -> Materialized {
     let table = format!("{}/{}", materialized::FOLDER, materialized::path(&target.name));
-    let (view, how) = (target.name.clone(), How::Skipped);
+    let view = target.name.clone();
     Materialized { view, table, how, why, rows: 0, inserted: 0, removed: 0, version: None, seconds: 0.0 }
 }
 
@@ -181,6 +196,7 @@ impl<'o> Work<'o> {
         let options = SessionOptions {
             views: self.options.folder.clone(),
             vocabulary: self.options.vocabulary.clone(),
+            value_sets: Arc::clone(&self.options.value_sets),
             versions: Some(self.pinned.clone()),
             only,
             memory: Some(self.memory.query),
@@ -204,6 +220,9 @@ impl<'o> Work<'o> {
             add(definition);
         }
         add(if sources.vocabulary { &self.vocabulary } else { "" });
+        if sources.value_sets {
+            add(&self.options.value_sets.fingerprint());
+        }
         let definition = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let version = |name: &String| Some((name.clone(), *self.pinned.get(name)?));
         let key = target.key.as_ref().map(|key| key.column.clone());

@@ -27,7 +27,7 @@ use crate::views::{self, Folder, FolderView};
 pub struct FilesSession(SessionContext);
 
 impl FilesSession {
-    /// The files, with views of one's own.
+    /// The files, with views of one's own, and the value sets that they ask for.
     ///
     /// # Errors
     /// [`Error::Query`] where the session cannot be set up.
@@ -35,9 +35,10 @@ impl FilesSession {
         files: Arc<[LocalFile]>,
         definitions: &'static Definitions,
         folder: Arc<Folder>,
+        value_sets: Arc<ValueSets>,
     ) -> Result<Self> {
         let references = References::new(definitions, None);
-        let context = new_context(Known { references, value_sets: ValueSets::default() }, None)?;
+        let context = new_context(Known { references, value_sets }, None)?;
         let schema = FilesSchema { files, definitions, folder, state: context.state_weak_ref() };
         let catalog =
             context.catalog(CATALOG).ok_or_else(|| Error::Query("the session has no catalog".to_owned()))?;

@@ -34,7 +34,7 @@ pub(super) struct Known {
     /// Which references are those of the lake's own server.
     pub(super) references: References,
     /// The value sets that are loaded.
-    pub(super) value_sets: ValueSets,
+    pub(super) value_sets: Arc<ValueSets>,
 }
 
 /// All functions.
@@ -49,7 +49,7 @@ pub(super) fn all(known: Known) -> [ScalarUDF; 10] {
         extension::extension(),
         quantity_in::quantity_in(),
         age_at::age_at(),
-        in_value_set::in_value_set(Arc::new(known.value_sets)),
+        in_value_set::in_value_set(known.value_sets),
     ]
 }
 

@@ -29,5 +29,5 @@ pub use changes::{ChangedSince, ChangesOptions, changes};
 pub use format::{Format, Written};
 pub use only::Only;
 pub use session::{Pin, Session, SessionOptions};
-pub use sources::{Sources, depends_on_more, sources};
+pub use sources::{Calls, Sources, calls, sources};
 pub use value_sets::ValueSets;

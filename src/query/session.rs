@@ -58,7 +58,7 @@ pub struct SessionOptions {
     /// Bytes of memory; what needs more is sorted on disk, as far as that can be. Without it there is no limit.
     pub memory: Option<u64>,
     /// The value sets that `in_value_set` knows.
-    pub value_sets: ValueSets,
+    pub value_sets: Arc<ValueSets>,
 }
 
 impl SessionOptions {
@@ -71,7 +71,7 @@ impl SessionOptions {
             versions: None,
             only: None,
             memory: None,
-            value_sets: ValueSets::default(),
+            value_sets: Arc::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use datafusion::config::Dialect;
 use datafusion::error::Result as SqlResult;
 use datafusion::logical_expr::{Expr, Volatility};
 
+use super::functions::in_value_set;
 use super::items;
 use super::session::{Session, query_error};
 use super::vocabulary;
@@ -27,6 +28,8 @@ pub struct Sources {
     pub definitions: BTreeMap<String, String>,
     /// Whether it reads OMOP's vocabulary.
     pub vocabulary: bool,
+    /// Whether it asks for codes of value sets.
+    pub value_sets: bool,
     /// Whether its rows depend on more than that: on the time of day, on chance, on what runs are on record.
     pub depends_on_more: bool,
 }
@@ -58,8 +61,12 @@ pub async fn sources(session: &Session, folder: &Folder, name: &str) -> Result<S
             Source::More => found.depends_on_more = true,
         }
     }
-    // The program's own views do not, which a test holds, and to plan one of `omop` is to look for all of its codes.
-    found.depends_on_more = found.depends_on_more || has_own && depends_on_more(session, name).await?;
+    // The program's own views have no such functions, which a test holds, and to plan one of `omop` is to look for all of its codes.
+    if has_own {
+        let calls = calls(session, name).await?;
+        found.value_sets = calls.value_sets;
+        found.depends_on_more |= calls.depends_on_more;
+    }
     Ok(found)
 }
 
@@ -108,18 +115,29 @@ fn names_in(session: &Session, sql: &str) -> SqlResult<Vec<TableReference>> {
     state.resolve_table_references(&statement)
 }
 
-/// Whether a view has a function whose answer is not one of its arguments alone, such as `now()`.
+/// What the functions that a view calls answer from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Value sets.
+    pub value_sets: bool,
+    /// More than their arguments, such as `now()`.
+    pub depends_on_more: bool,
+}
+
+/// The functions that a view calls.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query) for a view that cannot be planned.
-pub async fn depends_on_more(session: &Session, name: &str) -> Result<bool> {
+pub async fn calls(session: &Session, name: &str) -> Result<Calls> {
     let plan = session.plan(&format!("SELECT * FROM {name}")).await?;
-    let mut found = false;
+    let mut found = Calls::default();
     let looked = plan.logical_plan().apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {
             expression.apply(|expression| {
-                found |= matches!(expression, Expr::ScalarFunction(call)
-                    if call.func.signature().volatility != Volatility::Immutable);
+                if let Expr::ScalarFunction(call) = expression {
+                    found.value_sets |= call.name() == in_value_set::NAME;
+                    found.depends_on_more |= call.func.signature().volatility != Volatility::Immutable;
+                }
                 Ok(TreeNodeRecursion::Continue)
             })
         })

@@ -3,11 +3,12 @@
 //! One invariant: a value set is known with all of its codes, or not at all. One whose codes are elsewhere, in a code system or on
 //! a terminology server, is refused with what to do.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -35,6 +36,19 @@ struct ValueSet {
 /// Codes, by their system.
 #[derive(Debug, Default)]
 pub(super) struct Codes(HashMap<String, HashSet<String>>);
+
+impl ValueSet {
+    /// All that makes an answer of `in_value_set`, in one order.
+    fn as_text(&self) -> String {
+        let codes = self.codes.as_ref().map(|codes| {
+            let of_system = |(system, codes): (&String, &HashSet<String>)| {
+                (system.clone(), codes.iter().cloned().collect::<BTreeSet<_>>())
+            };
+            codes.0.iter().map(of_system).collect::<BTreeMap<_, _>>()
+        });
+        format!("{:?} {:?} {:?} {:?} {codes:?}", self.url, self.version, self.name, self.id)
+    }
+}
 
 impl Codes {
     /// Whether the code of this system is one of them.
@@ -69,11 +83,17 @@ impl ValueSets {
     /// folder such a value set is refused when it is asked for.
     pub fn read(paths: &[PathBuf]) -> Result<Self> {
         let mut sets: Vec<ValueSet> = Vec::new();
+        // A file that is named beside its folder is no second value set.
+        let mut seen = HashSet::new();
+        let mut is_new = |path: &Path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
         for path in paths {
             if path.is_dir() {
-                for file in files(path)? {
+                for file in files(path)?.into_iter().filter(|file| is_new(file)) {
                     sets.extend(read(&file)?);
                 }
+                continue;
+            }
+            if !is_new(path) {
                 continue;
             }
             let set = read(path)?.ok_or_else(|| refused(path, "it is no ValueSet"))?;
@@ -83,6 +103,14 @@ impl ValueSets {
             sets.push(set);
         }
         Ok(Self { sets })
+    }
+
+    /// What tells these value sets from others: a hash of what each is called, and of its codes.
+    pub fn fingerprint(&self) -> String {
+        let mut all: Vec<String> = self.sets.iter().map(ValueSet::as_text).collect();
+        all.sort_unstable();
+        let hash = Sha256::digest(all.join("\n"));
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The codes of the value set with this URL (also `url|version`), name or id.
@@ -123,7 +151,7 @@ impl ValueSets {
         known.dedup();
         if known.is_empty() {
             return format!(
-                "the value set {name} is not loaded, and no other is: `fhirlake query --value-set FILE_OR_FOLDER` loads them"
+                "the value set {name} is not loaded, and no other is: --value-set FILE_OR_FOLDER loads them"
             );
         }
         let others = known.len().saturating_sub(NAMED);

@@ -17,10 +17,11 @@ use fhirlake::pipeline::progress::Unwatched;
 use fhirlake::pipeline::{
     self, IngestOptions, MaintainOptions, RebuildOptions, Settings, VacuumOptions, status,
 };
-use fhirlake::query::{Only, Pin, Session, SessionOptions, depends_on_more};
+use fhirlake::query::{Calls, Only, Pin, Session, SessionOptions, ValueSets, calls};
 use fhirlake::views::{self, Folder};
 
 use crate::fixture::{Bench, as_text, ingest, ingest_with, rows, write_lines};
+use crate::view_definitions::answered;
 
 /// Options for some views; for all, where none is named.
 pub fn some_views(names: &[&str]) -> MaterializeOptions {
@@ -28,6 +29,7 @@ pub fn some_views(names: &[&str]) -> MaterializeOptions {
         views: names.iter().map(|name| (*name).to_owned()).collect(),
         folder: Folder::default(),
         vocabulary: None,
+        value_sets: Arc::default(),
         full: false,
         memory: 512 << 20,
     }
@@ -51,7 +53,8 @@ fn sorted(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
 pub async fn check_tables(location: &str, options: &MaterializeOptions) {
     let lake = Lake::open(location).await.unwrap();
     let (views, vocabulary) = (options.folder.clone(), options.vocabulary.clone());
-    let of_session = SessionOptions { views, vocabulary, ..SessionOptions::at(Pin::LastRun) };
+    let value_sets = Arc::clone(&options.value_sets);
+    let of_session = SessionOptions { views, vocabulary, value_sets, ..SessionOptions::at(Pin::LastRun) };
     let session = Session::open_with(&lake, of_session).await.unwrap();
     let all = materialized::all(&lake.root).await.unwrap();
     assert!(!all.is_empty());
@@ -203,7 +206,7 @@ async fn no_view_of_the_library_depends_on_more_than_tables() {
     let session = Session::open(&Lake::open(&lake).await.unwrap(), Pin::LastRun).await.unwrap();
     let omop = views::omop::all().iter().map(|view| format!("omop.{}", view.name));
     for name in views::names().into_iter().map(str::to_owned).chain(omop) {
-        assert!(!depends_on_more(&session, &name).await.unwrap(), "{name}");
+        assert!(calls(&session, &name).await.unwrap() == Calls::default(), "{name}");
     }
 }
 
@@ -308,6 +311,69 @@ async fn a_view_whose_sql_has_changed_is_computed_whole() {
     let again = materialized_as_the_views(&lake, &today).await;
     assert_eq!((again["people"].how, again["people"].inserted), (How::Full, 0));
     assert_eq!(again["people"].why, "its rows depend on more than tables");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_set_that_has_changed_makes_the_views_that_ask_for_it_be_computed() {
+    let bench = Bench::new();
+    let (lake, folder) = (bench.lake("lake"), bench.path("views"));
+    ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
+    let women = sql_of("women", "id STRING", "SELECT id FROM Patient WHERE in_value_set(gender, 'Asked')");
+    let above = sql_of("above", "id STRING", "SELECT id FROM women");
+    let other = sql_of("other", "id STRING", "SELECT id FROM Patient");
+    for (name, sql) in [("women.sql", women), ("above.sql", above), ("other.sql", other)] {
+        write_lines(&folder, name, &[&sql]);
+    }
+    let with = |at: &str, code: &str| {
+        let set = format!(
+            r#"{{"resourceType":"ValueSet","name":"Asked","compose":{{"include":[{{"system":"s","concept":[{{"code":"{code}"}}]}}]}}}}"#
+        );
+        let sets = write_lines(&bench.path(at), "asked.json", &[&set]);
+        MaterializeOptions {
+            folder: Folder::read(&folder).unwrap(),
+            value_sets: ValueSets::read(&[sets.clone(), sets.join("asked.json")]).unwrap().into(),
+            ..some_views(&["women", "above", "other"])
+        }
+    };
+    let first = materialized_as_the_views(&lake, &with("sets", "female")).await;
+    // The same codes from another place are the same.
+    let again = materialized_as_the_views(&lake, &with("elsewhere", "female")).await;
+    assert!(again.values().all(|view| view.how == How::UpToDate), "{again:?}");
+    let men = materialized_as_the_views(&lake, &with("sets", "male")).await;
+    for name in ["women", "above"] {
+        assert_eq!((men[name].how, men[name].why.as_str()), (How::Full, "its definition has changed"));
+        assert_eq!(men[name].removed, first["women"].rows);
+    }
+    assert_eq!(men["women"].inserted + first["women"].rows, first["other"].rows);
+    assert_eq!(men["other"].how, How::UpToDate);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_of_several_that_cannot_be_computed_leaves_its_table_and_the_others_go_on() {
+    let bench = Bench::new();
+    let (lake, folder) = (bench.lake("lake"), bench.path("views"));
+    ingest(&lake, &[bench.part("small-v1")]).await.unwrap();
+    let views = |select: &str| {
+        write_lines(&folder, "a.sql", &[&sql_of("a", "id STRING", select)]);
+        write_lines(&folder, "b.sql", &[&sql_of("b", "id STRING", "SELECT id FROM Patient")]);
+        MaterializeOptions { folder: Folder::read(&folder).unwrap(), ..some_views(&["a", "b"]) }
+    };
+    materialized_as_the_views(&lake, &views("SELECT id FROM Patient")).await;
+    let new =
+        write_lines(&bench.path("new"), "Patient.ndjson", &[r#"{"resourceType":"Patient","id":"new"}"#]);
+    ingest(&lake, &[new]).await.unwrap();
+    let done = materialize(&lake, &views("SELECT idd AS id FROM Patient"), &Unwatched).await.unwrap();
+    assert_eq!((done[0].how, done[1].how, done[1].inserted), (How::Failed, How::Incremental, 1));
+    assert!(done[0].why.contains("the view a: ") && done[0].why.contains("idd"), "{}", done[0].why);
+    let root = Lake::open(&lake).await.unwrap();
+    assert_eq!(stored(&root, "a").await.len() + 1, stored(&root, "b").await.len());
+
+    let folder = folder.to_str().unwrap();
+    let (code, out, said) =
+        answered(&["views", "materialize", "--lake", &lake, "--views", folder, "--format", "json", "a", "b"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(out.contains(r#""how": "failed""#), "{out}");
+    assert!(said.contains("1 of 2 views are not up to date, and their tables are as they were: a"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,7 @@ async fn edge(bench: &Bench, folder: &str) -> String {
 
 async fn with_value_sets(lake: &str) -> Session {
     let lake = Lake::open(lake).await.unwrap();
-    let value_sets = ValueSets::read(&[root("examples/questions/value-sets")]).unwrap();
+    let value_sets = ValueSets::read(&[root("examples/questions/value-sets")]).unwrap().into();
     let options = SessionOptions { value_sets, ..SessionOptions::at(Pin::LastRun) };
     Session::open_with(&lake, options).await.unwrap()
 }

@@ -45,6 +45,32 @@ fn read(folder: &Path, name: &str) -> String {
 }
 
 #[test]
+fn views_of_a_folder_ask_for_the_value_sets_that_are_named() {
+    let bench = Bench::new();
+    let (lake, files, folder) = (bench.lake("lake"), bench.path("small-v1"), bench.path("views"));
+    let files = files.to_str().unwrap();
+    assert_eq!(answered(&["ingest", "--lake", &lake, files]).0, Some(0));
+    let women = PER_PERSON.split("SELECT p.id").next().unwrap().to_owned()
+        + "SELECT gender AS id, count(*) AS n FROM people WHERE in_value_set(gender, 'Asked') GROUP BY gender";
+    let set = r#"{"resourceType":"ValueSet","name":"Asked","compose":{"include":[{"system":"s","concept":[{"code":"female"}]}]}}"#;
+    write(&folder, &[("people.json", PATIENTS), ("per_person.sql", &women)]);
+    write(&bench.path("sets"), &[("asked.json", set)]);
+    let (folder, sets) = (folder.to_str().unwrap(), bench.path("sets/asked.json"));
+    for over in [["--lake", &lake], ["--ndjson", files]] {
+        let to = bench.path("answers");
+        let run = ["views", "run", folder, over[0], over[1], "--format", "csv", "-o", to.to_str().unwrap()];
+        let (code, _, said) = answered(&run);
+        assert_eq!(code, Some(1));
+        assert!(said.contains("the value set Asked is not loaded"), "{said}");
+        let with = [&run[..], &["--value-set", sets.to_str().unwrap()]].concat();
+        let (code, _, said) = answered(&with);
+        assert_eq!(code, Some(0), "{said}");
+        let answer = read(&to, "per_person.csv");
+        assert!(answer.starts_with("id,n\nfemale,") && answer.lines().count() == 2, "{answer}");
+    }
+}
+
+#[test]
 fn a_folder_of_views_becomes_a_folder_of_files() {
     let bench = Bench::new();
     let (lake, files, views) = (bench.lake("lake"), bench.path("small-v1"), views(&bench));

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use crate::cli::options::{LakeOption, ReportFormat, RunOptions, VocabularyOption};
+use crate::cli::options::{LakeOption, ReportFormat, RunOptions, ValueSetOption, VocabularyOption};
 use crate::cli::progress::Shown;
 use crate::cli::{Done, print};
 use crate::config::Config;
+use crate::error::Error;
 use crate::materialize::{How, MaterializeOptions, Materialized, materialize};
 use crate::raw::Encoding;
 use crate::views::Folder;
@@ -24,7 +25,8 @@ A view becomes the Delta table views/NAME in the lake's folder (omop.person: vie
 Run again, the command brings the tables up to what the last finished run has left. Where each
 row of a view is of one resource (its header has a key), and only the table of these has changed,
 the rows of the changed resources alone are computed; otherwise all, and what differs is written.
-Where nothing has changed, nothing is.";
+Where nothing has changed, nothing is. A view that cannot be computed leaves its table as it was,
+and the others are brought up to date; the exit code then is 1.";
 
 /// Writes views as Delta tables, which any reader opens, and brings them up to date
 #[derive(Debug, Args)]
@@ -43,6 +45,8 @@ pub struct Materialize {
     views: Option<PathBuf>,
     #[command(flatten)]
     vocabulary: VocabularyOption,
+    #[command(flatten)]
+    value_sets: ValueSetOption,
     /// Write every row again, whatever the tables have
     #[arg(long, env = "FHIRLAKE_FULL", value_parser = FalseyValueParser::new())]
     full: bool,
@@ -60,6 +64,7 @@ impl Materialize {
             views: self.names,
             folder: self.views.as_deref().map(Folder::read).transpose()?.unwrap_or_default(),
             vocabulary: self.vocabulary.folder().map(Path::to_owned),
+            value_sets: self.value_sets.read()?,
             full: self.full,
             memory: self.run.settings(Encoding::default(), config).memory,
         };
@@ -68,7 +73,18 @@ impl Materialize {
             ReportFormat::Json => print::data(&serde_json::to_string_pretty(&done)?)?,
             ReportFormat::Table => print::data(&for_people(&done))?,
         }
-        Ok(Done::Clean)
+        let failed: Vec<&str> =
+            done.iter().filter(|view| view.how == How::Failed).map(|view| view.view.as_str()).collect();
+        if failed.is_empty() {
+            return Ok(Done::Clean);
+        }
+        let reason = format!(
+            "{} of {} views are not up to date, and their tables are as they were: {}",
+            failed.len(),
+            done.len(),
+            failed.join(", ")
+        );
+        Err(Error::QueryFailed(reason).into())
     }
 }
 
@@ -79,6 +95,7 @@ fn for_people(done: &[Materialized]) -> String {
             How::Full => "full",
             How::UpToDate => "up to date",
             How::Skipped => "skipped",
+            How::Failed => "failed",
         };
         let how = if view.why.is_empty() { how.to_owned() } else { format!("{how}: {}", view.why) };
         vec![

@@ -14,7 +14,7 @@ use fhir_sql::ViewDefinition;
 use futures::future::join_all;
 
 use crate::cli::answer::{AnswerOptions, to_file};
-use crate::cli::options::VersionOption;
+use crate::cli::options::{ValueSetOption, VersionOption};
 use crate::cli::{Done, print};
 use crate::error::Error;
 use crate::lake::Lake;
@@ -31,6 +31,7 @@ Examples:
   fhirlake views run blood-pressure.json --lake lake --format ndjson
   fhirlake views run blood-pressure.json --ndjson export/ --format csv -o blood-pressure.csv
   fhirlake views run my-views/ --lake lake --format parquet -o answers/
+  fhirlake views run my-views/ --lake lake --value-set diabetes.json --format csv -o answers/
 
 A ViewDefinition is that of SQL on FHIR (https://sql-on-fhir.org). A folder may have views in SQL beside them (sql/README.md);
 each view becomes a file NAME.csv, .json, .ndjson, .parquet or .arrows (Arrow's IPC stream). `fhirlake query --views FOLDER`
@@ -56,6 +57,8 @@ pub struct Run {
     ndjson: Option<PathBuf>,
     #[command(flatten)]
     version: VersionOption,
+    #[command(flatten)]
+    value_sets: ValueSetOption,
     #[command(flatten)]
     answer: AnswerOptions,
     /// The newest version of every table, also where the run that made it is not finished
@@ -94,7 +97,11 @@ impl Run {
             return Err(Error::Refused(format!("the lake holds FHIR {holds}, and not {version}")).into());
         }
         let pin = if self.latest { Pin::Latest } else { Pin::LastRun };
-        Ok(Session::open_with(&lake, SessionOptions { views, ..SessionOptions::at(pin) }).await?)
+        Ok(Session::open_with(
+            &lake,
+            SessionOptions { views, value_sets: self.value_sets.read()?, ..SessionOptions::at(pin) },
+        )
+        .await?)
     }
 
     async fn folder(self) -> anyhow::Result<Done> {
@@ -154,7 +161,12 @@ impl Run {
         to: &Output,
     ) -> anyhow::Result<Vec<Answered>> {
         let definitions = self.definitions();
-        let session = FilesSession::open(files.clone().into(), definitions, Arc::clone(&views))?;
+        let session = FilesSession::open(
+            files.clone().into(),
+            definitions,
+            Arc::clone(&views),
+            self.value_sets.read()?,
+        )?;
         let mut of_types: BTreeMap<&str, Vec<(&str, &ViewDefinition)>> = BTreeMap::new();
         let mut of_sql = Vec::new();
         for name in views.names() {

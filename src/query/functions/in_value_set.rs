@@ -18,7 +18,8 @@ use super::arguments::{Same, answer, at, constant_texts, is_text, planned_texts,
 use super::codings;
 use crate::query::value_sets::{Codes, ValueSets};
 
-const NAME: &str = "in_value_set";
+/// Its name.
+pub(crate) const NAME: &str = "in_value_set";
 
 const USAGE: &str = "in_value_set takes a CodeableConcept, a Coding, a list of them or a code (or a system and a code), then the \
                      URL, name or id of a value set, such as in_value_set(Condition.code, 'http://example.org/ValueSet/diabetes')";

@@ -14,7 +14,7 @@ pub(super) fn session(value_sets: ValueSets) -> SessionContext {
     config.options_mut().sql_parser.enable_ident_normalization = false;
     let context = SessionContext::new_with_config(config);
     let references = References::new(Definitions::r4(), None);
-    for function in super::all(Known { references, value_sets }) {
+    for function in super::all(Known { references, value_sets: Arc::new(value_sets) }) {
         context.register_udf(function);
     }
     context
