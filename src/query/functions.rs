@@ -9,7 +9,7 @@ mod codings;
 mod conditional_reference;
 mod extension;
 mod fhir_ref_id;
-mod in_value_set;
+pub(super) mod in_value_set;
 mod preferred_coding;
 mod quantity_in;
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn views_of_a_folder_ask_for_the_value_sets_that_are_named() {
         let to = bench.path("answers");
         let run = ["views", "run", folder, over[0], over[1], "--format", "csv", "-o", to.to_str().unwrap()];
         let (code, _, said) = answered(&run);
-        assert_eq!(code, Some(1));
+        assert_eq!(code, Some(2));
         assert!(said.contains("the value set Asked is not loaded"), "{said}");
         let with = [&run[..], &["--value-set", sets.to_str().unwrap()]].concat();
         let (code, _, said) = answered(&with);

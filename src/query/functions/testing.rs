@@ -1,5 +1,7 @@
 //! Functions as SQL calls them, for their tests.
 
+use std::sync::Arc;
+
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use fhir_arrow::References;
