@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::lake::materialized::{self, Record};
 use crate::pipeline::settings::LEAST_MEMORY;
 use crate::query::Session;
-use crate::query::session::failed;
+use crate::query::session::{execute, failed};
 use crate::views::Key;
 
 /// What the program takes whatever it does.
@@ -86,7 +86,7 @@ impl Work<'_> {
         for id in ids.into_iter().flatten() {
             staging.covers(*id)?;
         }
-        let mut rows = frame.execute_stream().await.map_err(|e| failed(&e))?;
+        let mut rows = execute(frame).await?;
         while let Some(batch) = rows.next().await {
             let batch = batch.and_then(|batch| stored_rows(&batch, &columns).map_err(DataFusionError::from));
             let batch = batch.map_err(|e| failed(&e))?;

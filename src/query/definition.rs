@@ -15,7 +15,7 @@ use fhir_definitions::Definitions;
 use fhir_sql::{Narrow, View, ViewDefinition, ViewTable};
 
 use super::ndjson::NdjsonTable;
-use super::session::{failed, query_error};
+use super::session::{execute, query_error};
 use crate::error::{Error, Result};
 use crate::raw::local::LocalFile;
 
@@ -43,7 +43,7 @@ pub(super) async fn run(
     let name = view.name.as_deref().unwrap_or("definition");
     let table = over(name, view, definitions, resources)?;
     let frame = context.read_table(table).map_err(|e| query_error(&e))?;
-    frame.execute_stream().await.map_err(|e| failed(&e))
+    execute(frame).await
 }
 
 /// The rows of a view over a table of resources.

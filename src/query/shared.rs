@@ -22,7 +22,7 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::ndjson::NdjsonTable;
-use super::session::{failed, query_error};
+use super::session::{execute, failed, query_error};
 use crate::error::{Error, Result};
 use crate::raw::local::LocalFile;
 
@@ -59,7 +59,7 @@ pub async fn run_over_files(
     let mut answers = Vec::new();
     for (view, table) in compiled.into_iter().zip(tables) {
         let frame = context.read_table(Arc::new(ViewTable::new(view, table))).map_err(|e| query_error(&e))?;
-        answers.push(frame.execute_stream().await.map_err(|e| failed(&e))?);
+        answers.push(execute(frame).await?);
     }
     Ok(answers)
 }

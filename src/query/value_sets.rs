@@ -218,8 +218,10 @@ struct Concept {
 
 #[derive(Debug, Deserialize)]
 struct Expansion {
-    total: Option<usize>,
-    offset: Option<u64>,
+    total: Option<i64>,
+    offset: Option<i64>,
+    /// The page after this one (R5).
+    next: Option<IgnoredAny>,
     #[serde(default)]
     contains: Vec<Contained>,
     #[serde(default)]
@@ -235,7 +237,7 @@ struct Flag {
     #[serde(alias = "url")]
     name: Option<String>,
     value_boolean: Option<bool>,
-    value_integer: Option<usize>,
+    value_integer: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -287,42 +289,63 @@ impl Expansion {
     }
 }
 
+/// How many of each an expansion has.
+#[derive(Default)]
+struct Counted {
+    /// Of all nodes, those that group others among them.
+    nodes: i64,
+    codes: i64,
+}
+
 fn expanded(expansion: &Expansion) -> std::result::Result<Codes, String> {
-    fn add(contains: &[Contained], codes: &mut Codes) -> usize {
-        let mut nodes = contains.len();
+    fn add(contains: &[Contained], codes: &mut Codes, counted: &mut Counted) {
         for one in contains {
+            counted.nodes += 1;
             // What is abstract is there to group others, and no code of data.
             if let Some(code) = one.code.clone().filter(|_| !one.is_abstract) {
+                counted.codes += 1;
                 codes.add(one.system.as_deref().unwrap_or_default(), code);
             }
-            nodes += add(&one.contains, codes);
+            add(&one.contains, codes, counted);
         }
-        nodes
     }
-    let mut codes = Codes::default();
-    let nodes = add(&expansion.contains, &mut codes);
-    let is_page = expansion.offset.is_some_and(|offset| offset > 0)
-        || expansion.total.is_some_and(|total| total > nodes);
-    let says_part = |flag: &Flag| {
-        let name = flag.name.as_deref().unwrap_or_default();
-        let is_about = ["valueset-unclosed", "valueset-toocostly", "limitedExpansion"]
-            .iter()
-            .any(|part| name.ends_with(part));
-        // A page of as many codes as were asked for may have others after it, unless their number is said.
-        let is_page = match (name, flag.value_integer) {
-            ("count", Some(count)) => expansion.total.is_none() && count <= nodes,
-            ("offset", Some(offset)) => offset > 0,
-            _ => false,
-        };
-        is_page || is_about && flag.value_boolean == Some(true)
-    };
-    if is_page || expansion.parameter.iter().chain(&expansion.extension).any(says_part) {
-        return Err(format!("its expansion says that it is not whole: {EXPAND}, without a limit"));
+    let (mut codes, mut counted) = (Codes::default(), Counted::default());
+    add(&expansion.contains, &mut codes, &mut counted);
+    if expansion.is_part(&counted) {
+        return Err(format!(
+            "its expansion says that it is not whole: {EXPAND}, without a filter and without a limit"
+        ));
     }
     if !expansion.has_codes() {
         return Err(format!("its expansion has no codes, and does not say that there are none: {EXPAND}"));
     }
     Ok(codes)
+}
+
+impl Expansion {
+    /// Whether it says that there are codes beside those that it has.
+    fn is_part(&self, counted: &Counted) -> bool {
+        let says_part = |flag: &Flag| {
+            let name = flag.name.as_deref().unwrap_or_default();
+            match (name, flag.value_integer) {
+                // A page of as many codes as were asked for may have others after it, unless their number is said.
+                ("count", Some(count)) => {
+                    count <= counted.codes && self.total.is_none_or(|total| total > counted.codes)
+                }
+                ("offset", Some(offset)) => offset > 0,
+                // It was made of the codes whose names have a text.
+                ("filter", _) => true,
+                _ => {
+                    let is_about = ["valueset-unclosed", "valueset-toocostly", "limitedExpansion"];
+                    flag.value_boolean == Some(true) && is_about.iter().any(|part| name.ends_with(part))
+                }
+            }
+        };
+        self.next.is_some()
+            || self.offset.is_some_and(|offset| offset > 0)
+            || self.total.is_some_and(|total| total > counted.nodes)
+            || self.parameter.iter().chain(&self.extension).any(says_part)
+    }
 }
 
 fn composed(compose: &Compose) -> std::result::Result<Codes, String> {
@@ -418,7 +441,18 @@ mod tests {
                 r#""expansion":{"parameter":[{"name":"count","valueInteger":1}],"contains":[{"system":"s","code":"1"}]}"#,
                 "not whole",
             ),
-            (r#""expansion":{}"#, "has no codes"),
+            (r#""expansion":{"next":"urn:page2","contains":[{"system":"s","code":"1"}]}"#, "not whole"),
+            (
+                r#""expansion":{"total":1,"parameter":[{"name":"filter","valueString":"x"}],"contains":[{"system":"s","code":"1"}]}"#,
+                "not whole",
+            ),
+            // One that groups two others, and no third.
+            (
+                r#""expansion":{"total":3,"parameter":[{"name":"count","valueInteger":2}],"contains":[
+                {"abstract":true,"contains":[{"system":"s","code":"1"},{"system":"s","code":"2"}]}]}"#,
+                "not whole",
+            ),
+            (r#""expansion":{"parameter":[{"name":"x","valueInteger":-1}]}"#, "has no codes"),
             (r#""compose":{"exclude":[{"system":"s","concept":[{"code":"1"}]}]}"#, "includes nothing"),
         ] {
             let error = of(body).unwrap_err();
@@ -426,6 +460,8 @@ mod tests {
         }
         assert!(of(r#""status":"draft""#).unwrap_err().contains("neither"));
         assert!(of(r#""expansion":{"total":0}"#).unwrap().is_empty());
+        let grouped = r#""expansion":{"total":2,"contains":[{"abstract":true,"contains":[{"system":"s","code":"1"}]}]}"#;
+        assert_eq!(of(grouped).unwrap(), ["s|1"]);
         let whole = r#""expansion":{},"compose":{"include":[{"system":"s","concept":[{"code":"1"}]}]}"#;
         assert_eq!(of(whole).unwrap(), ["s|1"]);
     }

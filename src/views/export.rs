@@ -120,7 +120,7 @@ impl Export {
         schemas: &Schemas,
         tables: &BTreeMap<String, TableAt>,
     ) -> Result<Vec<Statement>> {
-        let mut script = Script { dialect, schemas, statements: Vec::new(), made: BTreeSet::new() };
+        let mut script = Script { dialect, schemas, statements: Vec::new(), made: Vec::new() };
         let names = tables.keys().chain(self.views.iter().map(|view| &view.name));
         script.schemas(names);
         let (mut relations, mut seen_from_omop) = (Relations::default(), Relations::default());
@@ -175,7 +175,7 @@ struct Script<'a> {
     schemas: &'a Schemas,
     statements: Vec<Statement>,
     /// The relations that there are then, in lower case.
-    made: BTreeSet<String>,
+    made: Vec<Place>,
 }
 
 impl Script<'_> {
@@ -233,18 +233,19 @@ impl Script<'_> {
 
     /// Refuses a second relation of a name.
     fn once(&mut self, place: &Place) -> Result<()> {
-        let written = self.name(place);
-        // Without a schema it is in the session's, which may be named too.
-        let whole = match place.as_slice() {
-            [name] => self.dialect.name(&[self.dialect.session_schema(), name]),
-            _ => written.clone(),
-        };
-        if !self.made.insert(whole.to_lowercase()) {
+        let mut whole: Place = place.iter().map(|part| part.to_lowercase()).collect();
+        // Without a schema it is in the session's, and without a catalog perhaps in one that another name says.
+        if let [_] = whole.as_slice() {
+            whole.insert(0, self.dialect.session_schema().to_owned());
+        }
+        if self.made.iter().any(|other| other.ends_with(&whole) || whole.ends_with(other)) {
             return Err(Error::Query(format!(
-                "{written} would be made twice, as {} does not tell names by their case: choose another --schema or --omop-schema",
+                "{} would be made twice, as {} does not tell names by their case: choose another --schema or --omop-schema",
+                self.name(place),
                 self.dialect
             )));
         }
+        self.made.push(whole);
         Ok(())
     }
 
@@ -311,8 +312,14 @@ mod tests {
     fn the_sessions_schema_is_told_from_one_of_its_name() {
         let export = Export::of(&[omop::SCHEMA.to_owned()], FhirVersion::R4).unwrap();
         let tables = export.tables().into_iter().map(|name| (name, TableAt::Path("/x".to_owned()))).collect();
-        for (dialect, schema) in [(Dialect::DuckDb, "main"), (Dialect::Spark, "default")] {
-            let schemas = Schemas { views: None, omop: vec![schema.to_owned()] };
+        let place = |name: &str| name.split('.').map(str::to_owned).collect::<Place>();
+        for (dialect, views, schema) in [
+            (Dialect::DuckDb, None, "main"),
+            (Dialect::Spark, None, "default"),
+            (Dialect::DuckDb, Some("memory.main"), "main"),
+            (Dialect::Spark, Some("spark_catalog.default"), "default"),
+        ] {
+            let schemas = Schemas { views: views.map(place), omop: place(schema) };
             let refused = export.statements(dialect, &schemas, &tables).unwrap_err().to_string();
             assert!(refused.contains("would be made twice"), "{refused}");
         }

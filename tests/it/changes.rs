@@ -1,6 +1,6 @@
 //! What changed since a run, as the lake tells it, and as Delta's own change feed does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use deltalake::arrow::array::AsArray;
@@ -9,11 +9,11 @@ use deltalake::datafusion::prelude::{SessionContext, col, lit};
 use fhirlake::lake::identity::{Identity, UpsertMode};
 use fhirlake::lake::{Lake, table};
 use fhirlake::pipeline::progress::Unwatched;
-use fhirlake::pipeline::{self, IngestOptions, MaintainOptions, Settings, VacuumOptions};
+use fhirlake::pipeline::{self, IngestOptions, MaintainOptions, RebuildOptions, Settings, VacuumOptions};
 use fhirlake::query::{ChangedSince, ChangesOptions, Pin};
 use fhirlake::{Error, query};
 
-use crate::fixture::{Bench, as_text, expected, ingest, tables, write_lines};
+use crate::fixture::{Bench, as_text, ask, expected, ingest, tables, write_lines};
 
 /// `Type/id change run`, of everything that changed.
 async fn changes(lake: &str, since: ChangedSince) -> fhirlake::Result<BTreeSet<String>> {
@@ -124,6 +124,25 @@ async fn deltas_own_change_feed_has_the_last_rows_of_a_file_and_new_files_with_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn deltas_own_change_feed_of_a_rebuild_has_every_row_as_gone_and_come() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    for name in ["small-v1", "small-v2"] {
+        ingest(&lake, &[bench.part(name)]).await.unwrap();
+    }
+    let root = Lake::open(&lake).await.unwrap().root;
+    let before = table::open(&root, "Patient").await.unwrap().unwrap().version();
+    let (types, tables) = (vec!["Patient".to_owned()], BTreeMap::new());
+    let options = RebuildOptions { types, tables, settings: Settings::default() };
+    pipeline::rebuild(&lake, &options, &Unwatched).await.unwrap();
+    let rows = ask(&lake, "SELECT id FROM Patient").await.unwrap().into_iter().flatten();
+    let both = rows.flat_map(|id| ["delete", "insert"].map(|side| format!("Patient/{id} {side}")));
+    let mut both: Vec<String> = both.collect();
+    both.sort_unstable();
+    assert_eq!(feed_of(&lake, "Patient", before + 1).await, both);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_no_table_has_is_refused_with_the_newest() {
     let bench = Bench::new();
     let lake = bench.lake("lake");
@@ -206,25 +225,32 @@ async fn an_update_of_another_program_is_told_though_it_keeps_the_hash() {
 
 /// `Type/id side` of every row of Delta's change feed after version 1 of each table.
 async fn feed(lake: &str) -> BTreeSet<String> {
-    let opened = Lake::open(lake).await.unwrap();
     let mut all = BTreeSet::new();
     for name in tables(lake).await {
-        let table = table::open(&opened.root, &name).await.unwrap().unwrap();
-        if table.version() < 2 {
-            continue;
-        }
-        let context = SessionContext::new();
-        let scan = table.delta().clone().scan_cdf().with_starting_version(2);
-        let plan = scan.build(&context.state(), None).await.unwrap();
-        for batch in collect(plan, context.task_ctx()).await.unwrap() {
-            let text = |column: &str| {
-                let column = batch.column_by_name(column).unwrap();
-                deltalake::arrow::compute::cast(column, &deltalake::arrow::datatypes::DataType::Utf8).unwrap()
-            };
-            let (ids, sides) = (text("id"), text("_change_type"));
-            let rows = ids.as_string::<i32>().iter().zip(sides.as_string::<i32>());
-            all.extend(rows.map(|(id, side)| format!("{name}/{} {}", id.unwrap(), side.unwrap())));
-        }
+        all.extend(feed_of(lake, &name, 2).await);
     }
+    all
+}
+
+/// `Type/id side` of every row of a table's change feed from a version on, sorted.
+async fn feed_of(lake: &str, name: &str, version: u64) -> Vec<String> {
+    let table = table::open(&Lake::open(lake).await.unwrap().root, name).await.unwrap().unwrap();
+    let mut all = Vec::new();
+    if table.version() < version {
+        return all;
+    }
+    let context = SessionContext::new();
+    let scan = table.delta().clone().scan_cdf().with_starting_version(version);
+    let plan = scan.build(&context.state(), None).await.unwrap();
+    for batch in collect(plan, context.task_ctx()).await.unwrap() {
+        let text = |column: &str| {
+            let column = batch.column_by_name(column).unwrap();
+            deltalake::arrow::compute::cast(column, &deltalake::arrow::datatypes::DataType::Utf8).unwrap()
+        };
+        let (ids, sides) = (text("id"), text("_change_type"));
+        let rows = ids.as_string::<i32>().iter().zip(sides.as_string::<i32>());
+        all.extend(rows.map(|(id, side)| format!("{name}/{} {}", id.unwrap(), side.unwrap())));
+    }
+    all.sort_unstable();
     all
 }

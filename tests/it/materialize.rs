@@ -395,6 +395,11 @@ async fn a_header_that_is_not_the_views_is_refused_with_its_name() {
         ("id STRING, sex TEXT", "SELECT id, gender AS sex FROM Patient", "the column sex of the type TEXT"),
         ("name STRING", "SELECT gender AS name FROM Patient", "its key id is no column of texts that it has"),
         ("id STRING", "SELECT id FROM Condition", "its key is of Patient, which it does not read"),
+        (
+            "id STRING",
+            "SELECT id FROM Patient WHERE age_at(birthDate, concat('2024-6', '-1')) > 1",
+            "2024-6-1 is no date of FHIR",
+        ),
     ] {
         write_lines(&folder, "people.sql", &[&sql_of("people", columns, select)]);
         let options =

@@ -212,6 +212,28 @@ async fn the_tables_are_there_in_every_fhir_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_extension_is_found_by_its_url_where_nothing_else_of_it_is_read() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.path("small-v1/Patient.ndjson")]).await.unwrap();
+    const RACE: &str = "extension(extension, 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-race')";
+    let has = "array_length(array_filter(extension, e -> e['url'] LIKE '%us-core-race')) > 0";
+    let expected = one(&lake, &format!("SELECT count(*) FROM Patient WHERE {has}")).await;
+    assert_ne!(expected, "0");
+    for (asked, from) in [
+        ("count(*)", format!("Patient WHERE {RACE} IS NOT NULL")),
+        ("count(*)", format!("Patient WHERE {RACE}['url'] LIKE 'http%'")),
+        (&format!("count({RACE}['url'])"), "Patient".to_owned()),
+        (&format!("count({RACE})"), "Patient".to_owned()),
+    ] {
+        assert_eq!(one(&lake, &format!("SELECT {asked} FROM {from}")).await, expected, "{asked} {from}");
+    }
+    // Attachments have URLs, and are none.
+    let error = ask(&lake, "SELECT extension(photo, 'x') FROM Patient").await.unwrap_err().to_string();
+    assert!(error.contains("extension takes extensions"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn configured_extensions_of_elements_are_among_the_others() {
     let bench = Bench::new();
     let lake = bench.lake("lake");

@@ -1,8 +1,8 @@
 //! What a commit makes of the files: a vector for the rows that go, or the file written again without them.
 //!
-//! One invariant: the work is bounded by the rows that go. Where the table can have vectors, no file of it is written again:
-//! Delta's change feed is derived from vectors, and would show every row of such a file. In other tables each file of which
-//! a row goes is.
+//! One invariant: the work is bounded by the rows that go and by the files that come. Where the table can have vectors, no file of
+//! it is written again: Delta's change feed is derived from vectors, and would show every row of such a file. In other tables each
+//! file of which a row goes is. A new file of which a row is not to stand, such as one of two resources of an id, is written again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +32,16 @@ pub struct Rewritten {
     pub unused: Vec<NewFile>,
 }
 
+/// What becomes of a file that had a vector when its last rows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptied {
+    /// It stays with all of its rows masked, until the table is compacted: of a file that is taken out, Python deltalake 1.6
+    /// would tell the rows of the old vector as deleted, and not those that were left.
+    Stays,
+    /// It is taken out, as its columns are not those that the table has from now on.
+    Goes,
+}
+
 /// Writes what must be written, and says what is to be committed.
 ///
 /// # Errors
@@ -42,18 +52,23 @@ pub async fn apply(
     table: &Table,
     staged: &[NewFile],
     resolved: &Resolved,
+    emptied: Emptied,
 ) -> Result<Rewritten> {
+    let nothing = RoaringBitmap::new();
     let mut rewritten = Rewritten::default();
     let mut masked: Vec<(&DataFile, RoaringBitmap)> = Vec::new();
     for (number, file) in resolved.files.iter().enumerate() {
-        let Some(gone) = resolved.gone.get(&number) else { continue };
+        let was_emptied = emptied == Emptied::Goes && file.live() == 0;
+        let gone = match resolved.gone.get(&number) {
+            Some(gone) => gone,
+            None if was_emptied => &nothing,
+            None => continue,
+        };
         rewritten.actions.extend(file.remove());
         rewritten.rows_out += file.live();
         let before = resolved.removed.get(&number).cloned().unwrap_or_default();
         let all = &before | gone;
-        // A file that had a vector is not taken out when its last rows go: Python deltalake 1.6 would tell the rows of the
-        // old vector as deleted, and not those that were left.
-        let is_masked = gone.len() < file.live() || !before.is_empty();
+        let is_masked = gone.len() < file.live() || emptied == Emptied::Stays && !before.is_empty();
         if table.mode() == Mode::DeletionVectors && is_masked {
             masked.push((file, all));
         } else {

@@ -40,14 +40,15 @@ fn way(argument: &DataType, urls: usize) -> Vec<&'static str> {
     vec![INSIDE; if are_extensions(argument) { urls.saturating_sub(1) } else { urls }]
 }
 
-/// Whether the argument is a list of extensions; else it has extensions. An Attachment has a URL too, but no value.
+/// Whether the argument is a list of extensions; else it has extensions. An Attachment has a URL too, and fields that no extension
+/// has. A scan may have been narrowed to the URL alone, so no field but that is asked for.
 fn are_extensions(argument: &DataType) -> bool {
     let DataType::List(element) = argument else { return false };
-    let element = element_type(element.data_type());
-    let has_value = |name: &str| name.starts_with("value") || name == INSIDE;
-    has_fields(element, &[URL])
-        && matches!(element, DataType::Struct(fields) if fields.iter().any(|field| has_value(field.name())))
-        && !has_fields(element, &["contentType"])
+    let DataType::Struct(fields) = element_type(element.data_type()) else { return false };
+    let is_of_extension = |name: &str| {
+        matches!(name, URL | INSIDE | "id") || name.starts_with("value") || name.starts_with('_')
+    };
+    fields.find(URL).is_some() && fields.iter().all(|field| is_of_extension(field.name()))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -21,7 +21,7 @@ pub use staging::{Limits, Staging};
 
 use crate::caller::Context;
 use crate::data_file::NewFile;
-use crate::rewrite::{self, Rewritten};
+use crate::rewrite::{self, Emptied, Rewritten};
 use crate::table::{Commit, Table};
 use crate::upsert::{ATTEMPTS, back_off, take_back};
 use crate::{Error, Result, SortedKeys, Stamp};
@@ -89,8 +89,9 @@ pub async fn bring(
             table.discard(&contents.staged).await;
             return brought(&table, 0, 0, table.version());
         }
+        let emptied = if table.has_columns(&contents.columns)? { Emptied::Stays } else { Emptied::Goes };
         let rewritten =
-            rewrite::apply(context, &contents.indexed, &table, &contents.staged, &resolved).await?;
+            rewrite::apply(context, &contents.indexed, &table, &contents.staged, &resolved, emptied).await?;
         let (inserted, removed) = (resolved.inserted, resolved.deleted);
         if let Err(error) = reconcile(&table, &rewritten, inserted, removed) {
             take_back(&table, &rewritten).await;

@@ -215,6 +215,23 @@ async fn keys_that_are_lost_are_made_again_from_the_rows() {
 }
 
 #[tokio::test]
+async fn no_file_of_the_columns_that_a_table_had_before_stays_in_it() {
+    for rest in [&[][..], &["b", "c"]] {
+        let bench = Bench::new(Mode::DeletionVectors, Some("id"));
+        bench.bring(Scope::Table, &[], &vec![row("a", 1), row("b", 2), row("c", 3)]).await;
+        // A vector, of some of its rows or of all.
+        bench.bring(Scope::Ids, &["a"], &vec![row("a", 9)]).await;
+        bench.bring(Scope::Ids, rest, &Rows::new()).await;
+        let ids: Vec<String> = bench.rows().await.into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids.len(), 3 - rest.len());
+        bench.bring_as(Scope::Table, &[], &vec![row("a", 1)], Bench::columns("m")).await.unwrap();
+        let table = Table::open(&bench.place()).await.unwrap().unwrap();
+        let files: Vec<_> = table.files().unwrap().iter().map(|file| (file.rows, file.removed)).collect();
+        assert_eq!(files, [(1, 0)]);
+    }
+}
+
+#[tokio::test]
 async fn a_table_of_other_columns_is_made_anew_in_one_commit() {
     let bench = Bench::new(Mode::DeletionVectors, Some("id"));
     bench.bring(Scope::Table, &[], &vec![row("a", 1), row("b", 2)]).await;
