@@ -67,7 +67,8 @@ async fn completeness_has_the_share_of_each_element() {
     assert_eq!(of("Patient", "gender"), Some((9, 1, 0.1111)));
     assert_eq!(of("Patient", "deceased[x]"), Some((9, 2, 0.2222)));
     assert_eq!(of("Encounter", "class"), Some((7, 6, 0.8571)));
-    assert_eq!(of("Observation", "value[x]"), Some((13, 8, 0.6154)));
+    assert_eq!(of("Condition", "onset[x]"), Some((13, 13, 1.0)));
+    assert_eq!(of("Observation", "value[x]"), Some((15, 8, 0.5333)));
     assert_eq!(of("Procedure", "code"), None, "there are no Procedures");
 }
 
