@@ -6,7 +6,7 @@ SELECT resource_type, element, row_count AS rows, filled, round(CAST(filled AS D
 FROM (
   SELECT 'Patient' AS resource_type, count(*) AS row_count,
     unnest(['birthDate', 'gender', 'name', 'identifier', 'address', 'telecom', 'deceased[x]', 'communication', 'maritalStatus', 'generalPractitioner']) AS element,
-    unnest([count(birthDate), count(gender), count(name), count(identifier), count(address), count(telecom), count(coalesce(deceasedDateTime, CAST(deceasedBoolean AS STRING))), count(communication), count(maritalStatus), count(generalPractitioner)]) AS filled
+    unnest([count(birthDate), count(gender), count(name), count(identifier), count(address), count(telecom), count(CASE WHEN deceasedBoolean IS NOT NULL OR deceasedDateTime IS NOT NULL THEN 1 END), count(communication), count(maritalStatus), count(generalPractitioner)]) AS filled
   FROM Patient
   UNION ALL
   SELECT 'Encounter' AS resource_type, count(*) AS row_count,
@@ -16,17 +16,17 @@ FROM (
   UNION ALL
   SELECT 'Condition' AS resource_type, count(*) AS row_count,
     unnest(['clinicalStatus', 'verificationStatus', 'category', 'code', 'subject', 'encounter', 'onset[x]', 'abatement[x]', 'recordedDate', 'severity']) AS element,
-    unnest([count(clinicalStatus), count(verificationStatus), count(category), count(code), count(subject), count(encounter), count(coalesce(onsetDateTime, onsetPeriod.start)), count(coalesce(abatementDateTime, abatementPeriod.end)), count(recordedDate), count(severity)]) AS filled
+    unnest([count(clinicalStatus), count(verificationStatus), count(category), count(code), count(subject), count(encounter), count(CASE WHEN onsetDateTime IS NOT NULL OR onsetAge IS NOT NULL OR onsetPeriod IS NOT NULL OR onsetRange IS NOT NULL OR onsetString IS NOT NULL THEN 1 END), count(CASE WHEN abatementDateTime IS NOT NULL OR abatementAge IS NOT NULL OR abatementPeriod IS NOT NULL OR abatementRange IS NOT NULL OR abatementString IS NOT NULL THEN 1 END), count(recordedDate), count(severity)]) AS filled
   FROM Condition
   UNION ALL
   SELECT 'Observation' AS resource_type, count(*) AS row_count,
     unnest(['status', 'category', 'code', 'subject', 'encounter', 'effective[x]', 'issued', 'performer', 'value[x]', 'interpretation', 'referenceRange', 'component']) AS element,
-    unnest([count(status), count(category), count(code), count(subject), count(encounter), count(coalesce(effectiveDateTime, effectivePeriod.start, effectiveInstant)), count(issued), count(performer), count(CASE WHEN valueQuantity IS NOT NULL OR valueCodeableConcept IS NOT NULL OR valueString IS NOT NULL OR valueBoolean IS NOT NULL OR valueInteger IS NOT NULL OR valueRange IS NOT NULL OR valueRatio IS NOT NULL OR valueSampledData IS NOT NULL OR valueTime IS NOT NULL OR valueDateTime IS NOT NULL OR valuePeriod IS NOT NULL THEN 1 END), count(interpretation), count(referenceRange), count(component)]) AS filled
+    unnest([count(status), count(category), count(code), count(subject), count(encounter), count(CASE WHEN effectiveDateTime IS NOT NULL OR effectivePeriod IS NOT NULL OR effectiveTiming IS NOT NULL OR effectiveInstant IS NOT NULL THEN 1 END), count(issued), count(performer), count(CASE WHEN valueQuantity IS NOT NULL OR valueCodeableConcept IS NOT NULL OR valueString IS NOT NULL OR valueBoolean IS NOT NULL OR valueInteger IS NOT NULL OR valueRange IS NOT NULL OR valueRatio IS NOT NULL OR valueSampledData IS NOT NULL OR valueTime IS NOT NULL OR valueDateTime IS NOT NULL OR valuePeriod IS NOT NULL THEN 1 END), count(interpretation), count(referenceRange), count(component)]) AS filled
   FROM Observation
   UNION ALL
   SELECT 'Procedure' AS resource_type, count(*) AS row_count,
     unnest(['status', 'code', 'subject', 'encounter', 'performed[x]', 'performer', 'reasonCode', 'bodySite']) AS element,
-    unnest([count(status), count(code), count(subject), count(encounter), count(coalesce(performedDateTime, performedPeriod.start)), count(performer), count(reasonCode), count(bodySite)]) AS filled
+    unnest([count(status), count(code), count(subject), count(encounter), count(CASE WHEN performedDateTime IS NOT NULL OR performedPeriod IS NOT NULL OR performedString IS NOT NULL OR performedAge IS NOT NULL OR performedRange IS NOT NULL THEN 1 END), count(performer), count(reasonCode), count(bodySite)]) AS filled
   FROM Procedure
   UNION ALL
   SELECT 'MedicationRequest' AS resource_type, count(*) AS row_count,
@@ -36,7 +36,7 @@ FROM (
   UNION ALL
   SELECT 'Immunization' AS resource_type, count(*) AS row_count,
     unnest(['status', 'vaccineCode', 'patient', 'encounter', 'occurrence[x]', 'lotNumber', 'performer']) AS element,
-    unnest([count(status), count(vaccineCode), count(patient), count(encounter), count(occurrenceDateTime), count(lotNumber), count(performer)]) AS filled
+    unnest([count(status), count(vaccineCode), count(patient), count(encounter), count(CASE WHEN occurrenceDateTime IS NOT NULL OR occurrenceString IS NOT NULL THEN 1 END), count(lotNumber), count(performer)]) AS filled
   FROM Immunization
   UNION ALL
   SELECT 'AllergyIntolerance' AS resource_type, count(*) AS row_count,
@@ -46,7 +46,7 @@ FROM (
   UNION ALL
   SELECT 'DiagnosticReport' AS resource_type, count(*) AS row_count,
     unnest(['status', 'category', 'code', 'subject', 'encounter', 'effective[x]', 'result', 'presentedForm', 'conclusion']) AS element,
-    unnest([count(status), count(category), count(code), count(subject), count(encounter), count(coalesce(effectiveDateTime, effectivePeriod.start)), count(result), count(presentedForm), count(conclusion)]) AS filled
+    unnest([count(status), count(category), count(code), count(subject), count(encounter), count(CASE WHEN effectiveDateTime IS NOT NULL OR effectivePeriod IS NOT NULL THEN 1 END), count(result), count(presentedForm), count(conclusion)]) AS filled
   FROM DiagnosticReport
   UNION ALL
   SELECT 'Practitioner' AS resource_type, count(*) AS row_count,

@@ -5,7 +5,14 @@
 WITH part AS (
   SELECT
     whole_id,
-    string_agg(concat_ws(' ', part['code']['coding'][1]['code'], part['valueQuantity']['value'], part['valueCodeableConcept']['coding'][1]['code'], part['valueString']), ';' ORDER BY place) AS parts_said
+    string_agg(concat_ws(' ',
+      part['code']['coding'][1]['code'], part['code']['text'],
+      part['valueQuantity']['comparator'], part['valueQuantity']['value'], coalesce(part['valueQuantity']['code'], part['valueQuantity']['unit']),
+      part['valueCodeableConcept']['coding'][1]['code'], part['valueCodeableConcept']['text'], part['valueString'],
+      CAST(part['valueBoolean'] AS STRING), CAST(part['valueInteger'] AS STRING), part['valueTime'], part['valueDateTime'],
+      part['valueRatio']['numerator']['value'], part['valueRatio']['denominator']['value'], part['valueRange']['low']['value'], part['valueRange']['high']['value'],
+      part['dataAbsentReason']['coding'][1]['code']
+    ), ';' ORDER BY place) AS parts_said
   FROM (
     SELECT id AS whole_id, unnest(component) AS part, unnest(generate_series(1, CAST(array_length(component) AS BIGINT))) AS place
     FROM Observation

@@ -1,7 +1,7 @@
 -- name: duplicate_patients
 -- description: Patients that share an identifier (system and value) with another one. The problem is the system.
 -- kind: check
--- fhir: R4, R4B
+-- fhir: R4, R4B, R5
 WITH identified AS (
   SELECT id AS resource_id, item['system'] AS identifier_system, item['value'] AS identifier_value
   FROM (SELECT id, unnest(identifier) AS item FROM Patient)

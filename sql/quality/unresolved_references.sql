@@ -1,182 +1,81 @@
 -- name: unresolved_references
 -- description: References to a resource that the lake does not have. The problem is the Type/id that is missing.
 -- kind: check
--- fhir: R4, R4B
-WITH reference AS (
-  SELECT 'AllergyIntolerance' AS resource_type, id AS resource_id, 'patient' AS element, patient.__reference_type AS target_type, patient.__reference_id AS target_id FROM AllergyIntolerance
+-- fhir: R4, R4B, R5
+WITH known AS (
+  SELECT 'Account' AS known_type, id AS known_id FROM Account
   UNION ALL
-  SELECT 'AllergyIntolerance', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM AllergyIntolerance
+  SELECT 'ActivityDefinition', id FROM ActivityDefinition
   UNION ALL
-  SELECT 'AllergyIntolerance', id, 'recorder', recorder.__reference_type, recorder.__reference_id FROM AllergyIntolerance
+  SELECT 'AdverseEvent', id FROM AdverseEvent
   UNION ALL
-  SELECT 'AllergyIntolerance', id, 'asserter', asserter.__reference_type, asserter.__reference_id FROM AllergyIntolerance
+  SELECT 'AllergyIntolerance', id FROM AllergyIntolerance
   UNION ALL
-  SELECT 'CarePlan', id, 'subject', subject.__reference_type, subject.__reference_id FROM CarePlan
+  SELECT 'Appointment', id FROM Appointment
   UNION ALL
-  SELECT 'CarePlan', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM CarePlan
+  SELECT 'AppointmentResponse', id FROM AppointmentResponse
   UNION ALL
-  SELECT 'CareTeam', id, 'subject', subject.__reference_type, subject.__reference_id FROM CareTeam
+  SELECT 'AuditEvent', id FROM AuditEvent
   UNION ALL
-  SELECT 'CareTeam', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM CareTeam
+  SELECT 'Basic', id FROM Basic
   UNION ALL
-  SELECT 'Claim', id, 'patient', patient.__reference_type, patient.__reference_id FROM Claim
+  SELECT 'Binary', id FROM Binary
   UNION ALL
-  SELECT 'Claim', id, 'provider', provider.__reference_type, provider.__reference_id FROM Claim
+  SELECT 'BiologicallyDerivedProduct', id FROM BiologicallyDerivedProduct
   UNION ALL
-  SELECT 'Claim', id, 'insurer', insurer.__reference_type, insurer.__reference_id FROM Claim
+  SELECT 'BodyStructure', id FROM BodyStructure
   UNION ALL
-  SELECT 'Condition', id, 'subject', subject.__reference_type, subject.__reference_id FROM Condition
+  SELECT 'Bundle', id FROM Bundle
   UNION ALL
-  SELECT 'Condition', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM Condition
-  UNION ALL
-  SELECT 'Condition', id, 'recorder', recorder.__reference_type, recorder.__reference_id FROM Condition
-  UNION ALL
-  SELECT 'Condition', id, 'asserter', asserter.__reference_type, asserter.__reference_id FROM Condition
-  UNION ALL
-  SELECT 'Coverage', id, 'beneficiary', beneficiary.__reference_type, beneficiary.__reference_id FROM Coverage
-  UNION ALL
-  SELECT 'Device', id, 'patient', patient.__reference_type, patient.__reference_id FROM Device
-  UNION ALL
-  SELECT 'DiagnosticReport', id, 'subject', subject.__reference_type, subject.__reference_id FROM DiagnosticReport
-  UNION ALL
-  SELECT 'DiagnosticReport', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM DiagnosticReport
-  UNION ALL
-  SELECT 'DocumentReference', id, 'subject', subject.__reference_type, subject.__reference_id FROM DocumentReference
-  UNION ALL
-  SELECT 'DocumentReference', id, 'custodian', custodian.__reference_type, custodian.__reference_id FROM DocumentReference
-  UNION ALL
-  SELECT 'Encounter', id, 'subject', subject.__reference_type, subject.__reference_id FROM Encounter
-  UNION ALL
-  SELECT 'Encounter', id, 'serviceProvider', serviceProvider.__reference_type, serviceProvider.__reference_id FROM Encounter
-  UNION ALL
-  SELECT 'Encounter', id, 'partOf', partOf.__reference_type, partOf.__reference_id FROM Encounter
-  UNION ALL
-  SELECT 'ExplanationOfBenefit', id, 'patient', patient.__reference_type, patient.__reference_id FROM ExplanationOfBenefit
-  UNION ALL
-  SELECT 'ExplanationOfBenefit', id, 'claim', claim.__reference_type, claim.__reference_id FROM ExplanationOfBenefit
-  UNION ALL
-  SELECT 'ExplanationOfBenefit', id, 'provider', provider.__reference_type, provider.__reference_id FROM ExplanationOfBenefit
-  UNION ALL
-  SELECT 'ExplanationOfBenefit', id, 'insurer', insurer.__reference_type, insurer.__reference_id FROM ExplanationOfBenefit
-  UNION ALL
-  SELECT 'Goal', id, 'subject', subject.__reference_type, subject.__reference_id FROM Goal
-  UNION ALL
-  SELECT 'ImagingStudy', id, 'subject', subject.__reference_type, subject.__reference_id FROM ImagingStudy
-  UNION ALL
-  SELECT 'ImagingStudy', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM ImagingStudy
-  UNION ALL
-  SELECT 'Immunization', id, 'patient', patient.__reference_type, patient.__reference_id FROM Immunization
-  UNION ALL
-  SELECT 'Immunization', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM Immunization
-  UNION ALL
-  SELECT 'Location', id, 'managingOrganization', managingOrganization.__reference_type, managingOrganization.__reference_id FROM Location
-  UNION ALL
-  SELECT 'Location', id, 'partOf', partOf.__reference_type, partOf.__reference_id FROM Location
-  UNION ALL
-  SELECT 'MedicationAdministration', id, 'subject', subject.__reference_type, subject.__reference_id FROM MedicationAdministration
-  UNION ALL
-  SELECT 'MedicationAdministration', id, 'context', context.__reference_type, context.__reference_id FROM MedicationAdministration
-  UNION ALL
-  SELECT 'MedicationAdministration', id, 'medicationReference', medicationReference.__reference_type, medicationReference.__reference_id FROM MedicationAdministration
-  UNION ALL
-  SELECT 'MedicationAdministration', id, 'request', request.__reference_type, request.__reference_id FROM MedicationAdministration
-  UNION ALL
-  SELECT 'MedicationDispense', id, 'subject', subject.__reference_type, subject.__reference_id FROM MedicationDispense
-  UNION ALL
-  SELECT 'MedicationDispense', id, 'context', context.__reference_type, context.__reference_id FROM MedicationDispense
-  UNION ALL
-  SELECT 'MedicationDispense', id, 'medicationReference', medicationReference.__reference_type, medicationReference.__reference_id FROM MedicationDispense
-  UNION ALL
-  SELECT 'MedicationRequest', id, 'subject', subject.__reference_type, subject.__reference_id FROM MedicationRequest
-  UNION ALL
-  SELECT 'MedicationRequest', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM MedicationRequest
-  UNION ALL
-  SELECT 'MedicationRequest', id, 'medicationReference', medicationReference.__reference_type, medicationReference.__reference_id FROM MedicationRequest
-  UNION ALL
-  SELECT 'MedicationRequest', id, 'requester', requester.__reference_type, requester.__reference_id FROM MedicationRequest
-  UNION ALL
-  SELECT 'MedicationStatement', id, 'subject', subject.__reference_type, subject.__reference_id FROM MedicationStatement
-  UNION ALL
-  SELECT 'MedicationStatement', id, 'context', context.__reference_type, context.__reference_id FROM MedicationStatement
-  UNION ALL
-  SELECT 'MedicationStatement', id, 'medicationReference', medicationReference.__reference_type, medicationReference.__reference_id FROM MedicationStatement
-  UNION ALL
-  SELECT 'Observation', id, 'subject', subject.__reference_type, subject.__reference_id FROM Observation
-  UNION ALL
-  SELECT 'Observation', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM Observation
-  UNION ALL
-  SELECT 'Observation', id, 'specimen', specimen.__reference_type, specimen.__reference_id FROM Observation
-  UNION ALL
-  SELECT 'Observation', id, 'device', device.__reference_type, device.__reference_id FROM Observation
-  UNION ALL
-  SELECT 'Organization', id, 'partOf', partOf.__reference_type, partOf.__reference_id FROM Organization
-  UNION ALL
-  SELECT 'Patient', id, 'managingOrganization', managingOrganization.__reference_type, managingOrganization.__reference_id FROM Patient
-  UNION ALL
-  SELECT 'PractitionerRole', id, 'practitioner', practitioner.__reference_type, practitioner.__reference_id FROM PractitionerRole
-  UNION ALL
-  SELECT 'PractitionerRole', id, 'organization', organization.__reference_type, organization.__reference_id FROM PractitionerRole
-  UNION ALL
-  SELECT 'Procedure', id, 'subject', subject.__reference_type, subject.__reference_id FROM Procedure
-  UNION ALL
-  SELECT 'Procedure', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM Procedure
-  UNION ALL
-  SELECT 'Procedure', id, 'recorder', recorder.__reference_type, recorder.__reference_id FROM Procedure
-  UNION ALL
-  SELECT 'ServiceRequest', id, 'subject', subject.__reference_type, subject.__reference_id FROM ServiceRequest
-  UNION ALL
-  SELECT 'ServiceRequest', id, 'encounter', encounter.__reference_type, encounter.__reference_id FROM ServiceRequest
-  UNION ALL
-  SELECT 'ServiceRequest', id, 'requester', requester.__reference_type, requester.__reference_id FROM ServiceRequest
-  UNION ALL
-  SELECT 'Specimen', id, 'subject', subject.__reference_type, subject.__reference_id FROM Specimen
-  UNION ALL
-  SELECT 'CarePlan', list_owner, 'addresses', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(addresses) AS list_item FROM CarePlan)
-  UNION ALL
-  SELECT 'DiagnosticReport', list_owner, 'performer', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(performer) AS list_item FROM DiagnosticReport)
-  UNION ALL
-  SELECT 'DiagnosticReport', list_owner, 'result', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(result) AS list_item FROM DiagnosticReport)
-  UNION ALL
-  SELECT 'Observation', list_owner, 'performer', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(performer) AS list_item FROM Observation)
-  UNION ALL
-  SELECT 'Observation', list_owner, 'hasMember', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(hasMember) AS list_item FROM Observation)
-  UNION ALL
-  SELECT 'Observation', list_owner, 'derivedFrom', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(derivedFrom) AS list_item FROM Observation)
-  UNION ALL
-  SELECT 'Patient', list_owner, 'generalPractitioner', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(generalPractitioner) AS list_item FROM Patient)
-  UNION ALL
-  SELECT 'Procedure', list_owner, 'reasonReference', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(reasonReference) AS list_item FROM Procedure)
-  UNION ALL
-  SELECT 'MedicationRequest', list_owner, 'reasonReference', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(reasonReference) AS list_item FROM MedicationRequest)
-  UNION ALL
-  SELECT 'PractitionerRole', list_owner, 'location', list_item['__reference_type'], list_item['__reference_id'] FROM (SELECT id AS list_owner, unnest(location) AS list_item FROM PractitionerRole)
-  UNION ALL
-  SELECT 'Encounter', list_owner, 'participant.individual', list_item['individual']['__reference_type'], list_item['individual']['__reference_id'] FROM (SELECT id AS list_owner, unnest(participant) AS list_item FROM Encounter)
-  UNION ALL
-  SELECT 'Encounter', list_owner, 'location.location', list_item['location']['__reference_type'], list_item['location']['__reference_id'] FROM (SELECT id AS list_owner, unnest(location) AS list_item FROM Encounter)
-  UNION ALL
-  SELECT 'Procedure', list_owner, 'performer.actor', list_item['actor']['__reference_type'], list_item['actor']['__reference_id'] FROM (SELECT id AS list_owner, unnest(performer) AS list_item FROM Procedure)
-  UNION ALL
-  SELECT 'Immunization', list_owner, 'performer.actor', list_item['actor']['__reference_type'], list_item['actor']['__reference_id'] FROM (SELECT id AS list_owner, unnest(performer) AS list_item FROM Immunization)
-  UNION ALL
-  SELECT 'CareTeam', list_owner, 'participant.member', list_item['member']['__reference_type'], list_item['member']['__reference_id'] FROM (SELECT id AS list_owner, unnest(participant) AS list_item FROM CareTeam)
-  UNION ALL
-  SELECT 'MedicationAdministration', list_owner, 'performer.actor', list_item['actor']['__reference_type'], list_item['actor']['__reference_id'] FROM (SELECT id AS list_owner, unnest(performer) AS list_item FROM MedicationAdministration)
-),
-known AS (
-  SELECT 'AllergyIntolerance' AS known_type, id AS known_id FROM AllergyIntolerance
+  SELECT 'CapabilityStatement', id FROM CapabilityStatement
   UNION ALL
   SELECT 'CarePlan', id FROM CarePlan
   UNION ALL
   SELECT 'CareTeam', id FROM CareTeam
   UNION ALL
+  SELECT 'ChargeItem', id FROM ChargeItem
+  UNION ALL
+  SELECT 'ChargeItemDefinition', id FROM ChargeItemDefinition
+  UNION ALL
   SELECT 'Claim', id FROM Claim
+  UNION ALL
+  SELECT 'ClaimResponse', id FROM ClaimResponse
+  UNION ALL
+  SELECT 'ClinicalImpression', id FROM ClinicalImpression
+  UNION ALL
+  SELECT 'CodeSystem', id FROM CodeSystem
+  UNION ALL
+  SELECT 'Communication', id FROM Communication
+  UNION ALL
+  SELECT 'CommunicationRequest', id FROM CommunicationRequest
+  UNION ALL
+  SELECT 'CompartmentDefinition', id FROM CompartmentDefinition
+  UNION ALL
+  SELECT 'Composition', id FROM Composition
+  UNION ALL
+  SELECT 'ConceptMap', id FROM ConceptMap
   UNION ALL
   SELECT 'Condition', id FROM Condition
   UNION ALL
+  SELECT 'Consent', id FROM Consent
+  UNION ALL
+  SELECT 'Contract', id FROM Contract
+  UNION ALL
   SELECT 'Coverage', id FROM Coverage
   UNION ALL
+  SELECT 'CoverageEligibilityRequest', id FROM CoverageEligibilityRequest
+  UNION ALL
+  SELECT 'CoverageEligibilityResponse', id FROM CoverageEligibilityResponse
+  UNION ALL
+  SELECT 'DetectedIssue', id FROM DetectedIssue
+  UNION ALL
   SELECT 'Device', id FROM Device
+  UNION ALL
+  SELECT 'DeviceDefinition', id FROM DeviceDefinition
+  UNION ALL
+  SELECT 'DeviceMetric', id FROM DeviceMetric
+  UNION ALL
+  SELECT 'DeviceRequest', id FROM DeviceRequest
   UNION ALL
   SELECT 'DiagnosticReport', id FROM DiagnosticReport
   UNION ALL
@@ -184,11 +83,35 @@ known AS (
   UNION ALL
   SELECT 'Encounter', id FROM Encounter
   UNION ALL
+  SELECT 'Endpoint', id FROM Endpoint
+  UNION ALL
+  SELECT 'EnrollmentRequest', id FROM EnrollmentRequest
+  UNION ALL
+  SELECT 'EnrollmentResponse', id FROM EnrollmentResponse
+  UNION ALL
+  SELECT 'EpisodeOfCare', id FROM EpisodeOfCare
+  UNION ALL
+  SELECT 'EventDefinition', id FROM EventDefinition
+  UNION ALL
+  SELECT 'Evidence', id FROM Evidence
+  UNION ALL
+  SELECT 'EvidenceVariable', id FROM EvidenceVariable
+  UNION ALL
+  SELECT 'ExampleScenario', id FROM ExampleScenario
+  UNION ALL
   SELECT 'ExplanationOfBenefit', id FROM ExplanationOfBenefit
+  UNION ALL
+  SELECT 'FamilyMemberHistory', id FROM FamilyMemberHistory
+  UNION ALL
+  SELECT 'Flag', id FROM Flag
   UNION ALL
   SELECT 'Goal', id FROM Goal
   UNION ALL
+  SELECT 'GraphDefinition', id FROM GraphDefinition
+  UNION ALL
   SELECT 'Group', id FROM Group
+  UNION ALL
+  SELECT 'GuidanceResponse', id FROM GuidanceResponse
   UNION ALL
   SELECT 'HealthcareService', id FROM HealthcareService
   UNION ALL
@@ -196,7 +119,27 @@ known AS (
   UNION ALL
   SELECT 'Immunization', id FROM Immunization
   UNION ALL
+  SELECT 'ImmunizationEvaluation', id FROM ImmunizationEvaluation
+  UNION ALL
+  SELECT 'ImmunizationRecommendation', id FROM ImmunizationRecommendation
+  UNION ALL
+  SELECT 'ImplementationGuide', id FROM ImplementationGuide
+  UNION ALL
+  SELECT 'InsurancePlan', id FROM InsurancePlan
+  UNION ALL
+  SELECT 'Invoice', id FROM Invoice
+  UNION ALL
+  SELECT 'Library', id FROM Library
+  UNION ALL
+  SELECT 'Linkage', id FROM Linkage
+  UNION ALL
+  SELECT 'List', id FROM List
+  UNION ALL
   SELECT 'Location', id FROM Location
+  UNION ALL
+  SELECT 'Measure', id FROM Measure
+  UNION ALL
+  SELECT 'MeasureReport', id FROM MeasureReport
   UNION ALL
   SELECT 'Medication', id FROM Medication
   UNION ALL
@@ -204,15 +147,45 @@ known AS (
   UNION ALL
   SELECT 'MedicationDispense', id FROM MedicationDispense
   UNION ALL
+  SELECT 'MedicationKnowledge', id FROM MedicationKnowledge
+  UNION ALL
   SELECT 'MedicationRequest', id FROM MedicationRequest
   UNION ALL
   SELECT 'MedicationStatement', id FROM MedicationStatement
   UNION ALL
+  SELECT 'MessageDefinition', id FROM MessageDefinition
+  UNION ALL
+  SELECT 'MessageHeader', id FROM MessageHeader
+  UNION ALL
+  SELECT 'MolecularSequence', id FROM MolecularSequence
+  UNION ALL
+  SELECT 'NamingSystem', id FROM NamingSystem
+  UNION ALL
+  SELECT 'NutritionOrder', id FROM NutritionOrder
+  UNION ALL
   SELECT 'Observation', id FROM Observation
+  UNION ALL
+  SELECT 'ObservationDefinition', id FROM ObservationDefinition
+  UNION ALL
+  SELECT 'OperationDefinition', id FROM OperationDefinition
+  UNION ALL
+  SELECT 'OperationOutcome', id FROM OperationOutcome
   UNION ALL
   SELECT 'Organization', id FROM Organization
   UNION ALL
+  SELECT 'OrganizationAffiliation', id FROM OrganizationAffiliation
+  UNION ALL
+  SELECT 'Parameters', id FROM Parameters
+  UNION ALL
   SELECT 'Patient', id FROM Patient
+  UNION ALL
+  SELECT 'PaymentNotice', id FROM PaymentNotice
+  UNION ALL
+  SELECT 'PaymentReconciliation', id FROM PaymentReconciliation
+  UNION ALL
+  SELECT 'Person', id FROM Person
+  UNION ALL
+  SELECT 'PlanDefinition', id FROM PlanDefinition
   UNION ALL
   SELECT 'Practitioner', id FROM Practitioner
   UNION ALL
@@ -220,18 +193,82 @@ known AS (
   UNION ALL
   SELECT 'Procedure', id FROM Procedure
   UNION ALL
+  SELECT 'Provenance', id FROM Provenance
+  UNION ALL
+  SELECT 'Questionnaire', id FROM Questionnaire
+  UNION ALL
   SELECT 'QuestionnaireResponse', id FROM QuestionnaireResponse
   UNION ALL
   SELECT 'RelatedPerson', id FROM RelatedPerson
   UNION ALL
+  SELECT 'ResearchStudy', id FROM ResearchStudy
+  UNION ALL
+  SELECT 'ResearchSubject', id FROM ResearchSubject
+  UNION ALL
+  SELECT 'RiskAssessment', id FROM RiskAssessment
+  UNION ALL
+  SELECT 'Schedule', id FROM Schedule
+  UNION ALL
+  SELECT 'SearchParameter', id FROM SearchParameter
+  UNION ALL
   SELECT 'ServiceRequest', id FROM ServiceRequest
+  UNION ALL
+  SELECT 'Slot', id FROM Slot
   UNION ALL
   SELECT 'Specimen', id FROM Specimen
   UNION ALL
+  SELECT 'SpecimenDefinition', id FROM SpecimenDefinition
+  UNION ALL
+  SELECT 'StructureDefinition', id FROM StructureDefinition
+  UNION ALL
+  SELECT 'StructureMap', id FROM StructureMap
+  UNION ALL
+  SELECT 'Subscription', id FROM Subscription
+  UNION ALL
   SELECT 'Substance', id FROM Substance
+  UNION ALL
+  SELECT 'SupplyDelivery', id FROM SupplyDelivery
+  UNION ALL
+  SELECT 'SupplyRequest', id FROM SupplyRequest
+  UNION ALL
+  SELECT 'Task', id FROM Task
+  UNION ALL
+  SELECT 'TerminologyCapabilities', id FROM TerminologyCapabilities
+  UNION ALL
+  SELECT 'TestReport', id FROM TestReport
+  UNION ALL
+  SELECT 'TestScript', id FROM TestScript
+  UNION ALL
+  SELECT 'ValueSet', id FROM ValueSet
+  UNION ALL
+  SELECT 'VerificationResult', id FROM VerificationResult
+  UNION ALL
+  SELECT 'VisionPrescription', id FROM VisionPrescription
+),
+reference AS (
+  SELECT resource_type, id, substr(element_path, length(resource_type) + 2) AS element, target_type, target_id
+  FROM refs
+  -- A reference to a type that only some FHIR versions have is not judged.
+  WHERE target_id IS NOT NULL AND target_type IN (
+    'Account', 'ActivityDefinition', 'AdverseEvent', 'AllergyIntolerance', 'Appointment', 'AppointmentResponse', 'AuditEvent', 'Basic', 'Binary',
+    'BiologicallyDerivedProduct', 'BodyStructure', 'Bundle', 'CapabilityStatement', 'CarePlan', 'CareTeam', 'ChargeItem', 'ChargeItemDefinition',
+    'Claim', 'ClaimResponse', 'ClinicalImpression', 'CodeSystem', 'Communication', 'CommunicationRequest', 'CompartmentDefinition', 'Composition',
+    'ConceptMap', 'Condition', 'Consent', 'Contract', 'Coverage', 'CoverageEligibilityRequest', 'CoverageEligibilityResponse', 'DetectedIssue',
+    'Device', 'DeviceDefinition', 'DeviceMetric', 'DeviceRequest', 'DiagnosticReport', 'DocumentReference', 'Encounter', 'Endpoint',
+    'EnrollmentRequest', 'EnrollmentResponse', 'EpisodeOfCare', 'EventDefinition', 'Evidence', 'EvidenceVariable', 'ExampleScenario',
+    'ExplanationOfBenefit', 'FamilyMemberHistory', 'Flag', 'Goal', 'GraphDefinition', 'Group', 'GuidanceResponse', 'HealthcareService',
+    'ImagingStudy', 'Immunization', 'ImmunizationEvaluation', 'ImmunizationRecommendation', 'ImplementationGuide', 'InsurancePlan', 'Invoice',
+    'Library', 'Linkage', 'List', 'Location', 'Measure', 'MeasureReport', 'Medication', 'MedicationAdministration', 'MedicationDispense',
+    'MedicationKnowledge', 'MedicationRequest', 'MedicationStatement', 'MessageDefinition', 'MessageHeader', 'MolecularSequence', 'NamingSystem',
+    'NutritionOrder', 'Observation', 'ObservationDefinition', 'OperationDefinition', 'OperationOutcome', 'Organization', 'OrganizationAffiliation',
+    'Parameters', 'Patient', 'PaymentNotice', 'PaymentReconciliation', 'Person', 'PlanDefinition', 'Practitioner', 'PractitionerRole', 'Procedure',
+    'Provenance', 'Questionnaire', 'QuestionnaireResponse', 'RelatedPerson', 'ResearchStudy', 'ResearchSubject', 'RiskAssessment', 'Schedule',
+    'SearchParameter', 'ServiceRequest', 'Slot', 'Specimen', 'SpecimenDefinition', 'StructureDefinition', 'StructureMap', 'Subscription', 'Substance',
+    'SupplyDelivery', 'SupplyRequest', 'Task', 'TerminologyCapabilities', 'TestReport', 'TestScript', 'ValueSet', 'VerificationResult',
+    'VisionPrescription'
+  )
 )
-SELECT reference.resource_type, reference.resource_id AS id, reference.element, reference.target_type || '/' || reference.target_id AS problem
+SELECT resource_type, id, element, target_type || '/' || target_id AS problem
 FROM known
-RIGHT JOIN reference ON known.known_type = reference.target_type AND known.known_id = reference.target_id
-WHERE known.known_id IS NULL AND reference.target_id IS NOT NULL
-  AND reference.target_type IN ('AllergyIntolerance', 'CarePlan', 'CareTeam', 'Claim', 'Condition', 'Coverage', 'Device', 'DiagnosticReport', 'DocumentReference', 'Encounter', 'ExplanationOfBenefit', 'Goal', 'Group', 'HealthcareService', 'ImagingStudy', 'Immunization', 'Location', 'Medication', 'MedicationAdministration', 'MedicationDispense', 'MedicationRequest', 'MedicationStatement', 'Observation', 'Organization', 'Patient', 'Practitioner', 'PractitionerRole', 'Procedure', 'QuestionnaireResponse', 'RelatedPerson', 'ServiceRequest', 'Specimen', 'Substance')
+RIGHT JOIN reference ON known_type = target_type AND known_id = target_id
+WHERE known_id IS NULL

@@ -4,11 +4,10 @@ use clap::Args;
 
 use super::options::{LakeOption, ReportFormat};
 use super::{Done, print};
-use crate::error::Error;
 use crate::lake::Lake;
 use crate::query::quality::{self, Outcome};
 use crate::query::{Pin, Session};
-use crate::views::quality::{QualityQuery, all, get};
+use crate::views::quality::{QualityQuery, get, of};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,7 +25,7 @@ pub struct Quality {
     #[command(flatten)]
     lake: LakeOption,
     /// The queries [default: all]: unresolved_references, duplicate_patients, duplicate_observations, missing_codes,
-    /// implausible_dates, omop_id_collisions, completeness
+    /// implausible_dates, omop_id_collisions (not of FHIR R5), completeness
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// How it is told
@@ -40,19 +39,12 @@ pub struct Quality {
 impl Quality {
     /// Runs the command.
     pub async fn run(self) -> anyhow::Result<Done> {
-        let named = self.names.iter().map(|name| get(name)).collect::<Result<Vec<_>, _>>()?;
         let lake = Lake::open(&self.lake.lake).await?;
         let version = lake.definitions().version();
-        if let Some(other) = named.iter().find(|query| !query.is_of(version)) {
-            let text =
-                format!("the quality query {} is not for FHIR {version}, which this lake holds", other.name);
-            return Err(Error::Refused(text).into());
-        }
-        let every = all().iter().filter(|query| query.is_of(version));
-        let queries: Vec<&QualityQuery> = if named.is_empty() { every.collect() } else { named };
-        if queries.is_empty() {
-            return Err(Error::Refused(format!("there is no quality query for FHIR {version}")).into());
-        }
+        let queries: Vec<&QualityQuery> = match self.names.is_empty() {
+            true => of(version).collect(),
+            false => self.names.iter().map(|name| get(name, version)).collect::<Result<_, _>>()?,
+        };
         let session = Session::open(&lake, Pin::LastRun).await?;
         let mut outcomes = Vec::new();
         for query in queries {

@@ -21,6 +21,14 @@ const FILES: [&str; 7] = [
     include_str!("../../sql/quality/completeness.sql"),
 ];
 
+/// What FHIR R5 has otherwise: of queries among those above, the same findings from other elements.
+const R5_FILES: [&str; 4] = [
+    include_str!("../../sql/quality/r5/duplicate_observations.sql"),
+    include_str!("../../sql/quality/r5/missing_codes.sql"),
+    include_str!("../../sql/quality/r5/implausible_dates.sql"),
+    include_str!("../../sql/quality/r5/completeness.sql"),
+];
+
 /// What the rows of a query are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,21 +61,46 @@ impl QualityQuery {
     }
 }
 
-/// All queries.
+/// All queries. Where FHIR versions have what a query reads in different elements, it is there in several forms: of one
+/// name, each of other versions.
 pub fn all() -> &'static [QualityQuery] {
-    static QUERIES: LazyLock<Vec<QualityQuery>> =
-        LazyLock::new(|| FILES.iter().filter_map(|file| parse(file)).collect());
+    static QUERIES: LazyLock<Vec<QualityQuery>> = LazyLock::new(|| {
+        let mut queries: Vec<QualityQuery> = FILES.iter().filter_map(|file| parse(file)).collect();
+        for file in R5_FILES {
+            if let Some((place, form)) = parse_form(file, &queries) {
+                queries.insert(place + 1, form);
+            }
+        }
+        queries
+    });
     &QUERIES
 }
 
-/// A query by its name, or an error that lists what there is.
-pub fn get(name: &str) -> Result<&'static QualityQuery> {
-    all().iter().find(|query| query.name == name).ok_or_else(|| {
-        let names: Vec<&str> = all().iter().map(|query| query.name.as_str()).collect();
-        Error::Refused(format!("there is no quality query {name}; there are {}", names.join(", ")))
+/// The queries that there are for a FHIR version, in the order in which they are run.
+pub fn of(version: FhirVersion) -> impl Iterator<Item = &'static QualityQuery> {
+    all().iter().filter(move |query| query.is_of(version))
+}
+
+/// A query by its name, in its form for a FHIR version.
+///
+/// # Errors
+/// [`Error::Refused`] with the queries that there are, or with the versions that this one is for.
+pub fn get(name: &str, version: FhirVersion) -> Result<&'static QualityQuery> {
+    let named: Vec<&QualityQuery> = all().iter().filter(|query| query.name == name).collect();
+    named.iter().copied().find(|query| query.is_of(version)).ok_or_else(|| {
+        Error::Refused(if named.is_empty() {
+            let mut names: Vec<&str> = all().iter().map(|query| query.name.as_str()).collect();
+            names.dedup();
+            format!("there is no quality query {name}; there are {}", names.join(", "))
+        } else {
+            let versions: Vec<&str> =
+                named.iter().flat_map(|query| &query.fhir).map(String::as_str).collect();
+            format!("the quality query {name} is not for FHIR {version}, but for {}", versions.join(", "))
+        })
     })
 }
 
+/// Reads a file's header; `None` where it lacks something.
 fn parse(sql: &str) -> Option<QualityQuery> {
     let kind = match header::value(sql, "kind")?.as_str() {
         "check" => Kind::Check,
@@ -83,19 +116,83 @@ fn parse(sql: &str) -> Option<QualityQuery> {
     })
 }
 
+/// Reads the file of a query's form: what it does not say is as in the query itself. With the query's place.
+fn parse_form(sql: &str, queries: &[QualityQuery]) -> Option<(usize, QualityQuery)> {
+    let name = header::value(sql, "name")?;
+    let place = queries.iter().position(|query| query.name == name)?;
+    let fhir = header::list(sql, "fhir")?;
+    Some((place, QualityQuery { fhir, sql: sql.to_owned(), ..queries[place].clone() }))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use fhir_definitions::Definitions;
+
     use super::*;
+    use crate::views::omop;
 
     #[test]
-    fn every_file_of_the_folder_is_a_query_with_a_header_that_can_be_read() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/quality");
-        let files: BTreeSet<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-            .collect();
-        assert_eq!(files, all().iter().map(|query| query.name.clone()).collect());
+    fn every_file_of_the_folders_is_a_query_with_a_header_that_can_be_read() {
+        let files = |folder: &str| -> Vec<String> {
+            let listed = std::fs::read_dir(format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            let paths = listed.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+            paths.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        let mut found = [files("sql/quality"), files("sql/quality/r5")].concat();
+        found.sort();
+        let mut names: Vec<String> = all().iter().map(|query| query.name.clone()).collect();
+        names.sort();
+        assert_eq!(found, names);
+    }
+
+    /// What reads the schema `omop` is for the versions that the schema is for.
+    #[test]
+    fn a_query_has_one_form_for_each_fhir_version() {
+        let names: BTreeSet<&str> = all().iter().map(|query| query.name.as_str()).collect();
+        for version in FhirVersion::ALL {
+            let has_omop = omop::all().iter().any(|view| view.is_of(*version));
+            for name in &names {
+                let forms = all().iter().filter(|query| query.name == *name && query.is_of(*version));
+                let expected = usize::from(has_omop || *name != "omop_id_collisions");
+                assert_eq!(forms.count(), expected, "{name} in {version}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_has_the_words_of_its_query_and_reads_other_elements() {
+        let (of_r4, of_r5) =
+            (get("implausible_dates", FhirVersion::R4B), get("implausible_dates", FhirVersion::R5));
+        let (of_r4, of_r5) = (of_r4.unwrap(), of_r5.unwrap());
+        assert_eq!((of_r5.kind, &of_r5.description), (of_r4.kind, &of_r4.description));
+        assert!(of_r5.sql.contains("actualPeriod") && !of_r4.sql.contains("actualPeriod"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_with_what_is() {
+        let refused = |name| get(name, FhirVersion::R5).unwrap_err().to_string();
+        let text = refused("omop_id_collisions");
+        assert!(text.ends_with("omop_id_collisions is not for FHIR R5, but for R4, R4B"), "{text}");
+        let text = refused("completness");
+        assert!(text.contains("there is no quality query completness"), "{text}");
+        assert_eq!(text.matches("duplicate_observations").count(), 1, "{text}");
+    }
+
+    /// The targets that are looked for are the types that all versions have, in both places where the SQL lists them.
+    #[test]
+    fn references_to_every_type_that_all_versions_have_are_judged() {
+        let types = |version: &FhirVersion| -> BTreeSet<&str> {
+            Definitions::of(*version).resource_types().iter().map(String::as_str).collect()
+        };
+        let of_all = FhirVersion::ALL.iter().map(types).reduce(|some, others| &some & &others).unwrap();
+        let sql = &get("unresolved_references", FhirVersion::R5).unwrap().sql;
+        let (known, judged) = sql.split_once("\n)").unwrap();
+        let judged = judged.split_once(" IN (").unwrap().1.split_once(')').unwrap().0;
+        for listed in [known, judged] {
+            let names: BTreeSet<&str> = listed.split('\'').skip(1).step_by(2).collect();
+            assert_eq!(names, of_all);
+        }
     }
 }

@@ -125,6 +125,31 @@ fn bad_input_says_what_where_and_what_to_do() {
 }
 
 #[test]
+fn quality_runs_what_there_is_for_the_version_of_the_lake() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/quality/data-r5");
+    let ingest = ["ingest", "--lake", &lake, "--fhir-version", "R5", "--validate", "none", data];
+    assert_eq!(fhirlake(&ingest).status.code(), Some(0));
+    let ended = fhirlake(&["quality", "--lake", &lake, "--format", "json"]);
+    assert_eq!(ended.status.code(), Some(3), "{}", text(&ended.stderr));
+    let outcomes: Vec<serde_json::Value> = serde_json::from_slice(&ended.stdout).unwrap();
+    let names: Vec<&str> = outcomes.iter().filter_map(|outcome| outcome["name"].as_str()).collect();
+    let expected = [
+        "unresolved_references",
+        "duplicate_patients",
+        "duplicate_observations",
+        "missing_codes",
+        "implausible_dates",
+        "completeness",
+    ];
+    assert_eq!(names, expected);
+    let (code, error) = said(&["quality", "--lake", &lake, "omop_id_collisions"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("omop_id_collisions is not for FHIR R5, but for R4, R4B"), "{error}");
+}
+
+#[test]
 fn quarantined_lines_are_exit_code_3() {
     let bench = Bench::new();
     let folder = write_lines(&bench.path("in"), "Patient.ndjson", &["{}"]);

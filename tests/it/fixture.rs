@@ -7,6 +7,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::execution::SendableRecordBatchStream;
 use fhir_bulk_client::{BulkClient, Level};
 use fhir_bulk_server::{BulkServer, Dataset, ServerOptions};
+use fhir_definitions::FhirVersion;
 use fhirlake::lake::Lake;
 use fhirlake::lake::identity::Identity;
 use fhirlake::pipeline::progress::Unwatched;
@@ -71,6 +72,12 @@ pub const PART: [&str; 6] = ["Condition", "Device", "Encounter", "Immunization",
 
 pub fn part() -> ExportOptions {
     ExportOptions { types: PART.map(str::to_owned).to_vec(), ..system() }
+}
+
+/// A lake of a FHIR version without resources.
+pub async fn empty_lake(lake: &str, version: FhirVersion) {
+    let identity = Identity::of_files(None, None).of_version(Some(version));
+    Lake::admit(lake, &identity).await.unwrap().record_identity().await.unwrap();
 }
 
 pub async fn ingest(lake: &str, paths: &[PathBuf]) -> fhirlake::Result<Report> {

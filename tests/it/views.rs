@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use arrow::datatypes::{DataType, TimeUnit};
 use fhir_definitions::FhirVersion;
 use fhirlake::lake::Lake;
-use fhirlake::lake::identity::Identity;
 use fhirlake::lake::stage::Judging;
 use fhirlake::pipeline::{IngestOptions, Settings};
 use fhirlake::query::{Pin, Session};
 use fhirlake::views;
 use sqllogictest::{DBOutput, DefaultColumnType, Runner};
 
-use crate::fixture::{Bench, ask, export, group, ingest, ingest_with, one, rows, write_lines};
+use crate::fixture::{Bench, ask, empty_lake, export, group, ingest, ingest_with, one, rows, write_lines};
 
 /// A lake as sqllogictest asks it.
 pub struct Asked(pub Session);
@@ -65,12 +64,6 @@ async fn the_views_agree_with_another_engine_over_the_sample_data() {
     let files = slt_files("tests/views");
     assert_eq!(files.len(), views::names().len(), "each view has its test");
     check(&lake, &files).await;
-}
-
-/// A lake of a FHIR version without resources.
-async fn empty_lake(lake: &str, version: FhirVersion) {
-    let identity = Identity::of_files(None, None).of_version(Some(version));
-    Lake::admit(lake, &identity).await.unwrap().record_identity().await.unwrap();
 }
 
 async fn check_edge(data: &str, version: FhirVersion, files: &str) {
