@@ -78,6 +78,12 @@ class Engine(ABC):
         """Loads a file of Athena's into a table."""
 
 
+def cause(error: Exception) -> str:
+    """What an engine says of an error, in a line: Java says it behind all that was wrong because of it."""
+    lines = str(error).splitlines() or [repr(error)]
+    return next((line for line in reversed(lines) if line.startswith("Caused by:")), lines[0])
+
+
 class Views:
     """The views of one lake in an engine."""
 
@@ -106,7 +112,7 @@ class Views:
             try:
                 found = one_layout(self.engine.rows(name))
             except Exception as error:
-                yield name, 0, [f"{name}: {self.engine.name} does not read it: {error}"]
+                yield name, 0, [f"{name}: {self.engine.name} does not read it: {cause(error)}"]
                 continue
             yield name, expected.num_rows, [f"{name}: {text}" for text in unequal(found, expected)]
 
