@@ -10,8 +10,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext, col, lit};
@@ -21,6 +21,7 @@ use delta_upsert::changes::{self as of_table, CommitChanges};
 use futures::{StreamExt, TryStreamExt};
 
 use super::changed_rows::ChangedRows;
+use super::pushdown;
 use super::session::{Pin, bounded, query_error};
 use crate::error::{Error, Result};
 use crate::lake::exports::{self, ExportRow, Exports};
@@ -219,7 +220,13 @@ async fn of_commit(
     // What is sorted can go on on disk, a hash table cannot.
     let mut config = SessionConfig::new();
     config.options_mut().optimizer.prefer_hash_join = false;
-    let context = SessionContext::new_with_config_rt(config, runtime);
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_physical_optimizer_rules(pushdown::rules())
+        .build();
+    let context = SessionContext::new_with_state(state);
     for (name, rows) in [("gone", commit.gone), ("came", commit.came)] {
         let rows = Arc::new(ChangedRows::new(Arc::clone(&table), rows));
         let streaming = StreamingTable::try_new(Arc::clone(rows.schema()), vec![rows])?;

@@ -16,6 +16,7 @@ pub mod ndjson;
 pub mod omop;
 mod omop_id;
 mod only;
+mod pushdown;
 pub mod quality;
 pub mod session;
 pub mod shared;

@@ -13,7 +13,6 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use delta_scan::NarrowNested;
 use fhir_arrow::{References, ServerBase};
@@ -23,9 +22,9 @@ use fhir_sql::{EvaluationError, ViewDefinition};
 use super::catalog::LakeSchema;
 use super::definition;
 use super::functions::{self, Known};
-use super::lambdas::LambdasApart;
 use super::omop::OmopSchema;
 use super::only::Only;
+use super::pushdown;
 use super::value_sets::ValueSets;
 use super::vocabulary::Vocabulary;
 use crate::error::{Error, Result};
@@ -193,7 +192,6 @@ pub(super) fn new_context(known: Known, memory: Option<u64>) -> Result<SessionCo
     // The rule puts projections of struct fields between filters; where these are then merged, the variable of a
     // lambda is taken for a column, and `WHERE array_filter(code.coding, c -> …) … AND id = …` fails.
     config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
-    let rules = PhysicalOptimizer::new().rules;
     let runtime = match memory {
         Some(memory) => bounded(memory).map_err(|e| query_error(&e))?,
         None => Arc::default(),
@@ -202,7 +200,7 @@ pub(super) fn new_context(known: Known, memory: Option<u64>) -> Result<SessionCo
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_physical_optimizer_rules([Arc::new(LambdasApart) as _].into_iter().chain(rules).collect())
+        .with_physical_optimizer_rules(pushdown::rules())
         .with_optimizer_rule(Arc::new(NarrowNested))
         .build();
     let context = SessionContext::new_with_state(state);

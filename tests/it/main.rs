@@ -11,6 +11,7 @@ mod demo;
 mod export;
 mod fixture;
 mod ingest;
+mod joins;
 mod maintain;
 mod materialize;
 mod omop;
