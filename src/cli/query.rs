@@ -26,7 +26,7 @@ Examples:
 
 Tables have the names of resource types (Patient, Observation), views those of `fhirlake views list`; names are
 case-sensitive and need no quotes. The tables codings, identifiers, refs and extensions have a row for each of them, wherever in
-a resource it is. Functions look into nested elements: code_in, quantity_in, extension, fhir_ref_id, age_at, in_value_set. The
+a resource it is, and resources has a row for every resource. Functions look into nested elements: code_in, quantity_in, extension, fhir_ref_id, age_at, in_value_set. The
 schema omop has the tables of the OMOP CDM 5.4.";
 
 /// Answers SQL over the lake's tables and views

@@ -19,7 +19,7 @@ use delta_scan::with_views;
 use super::items::{self, ItemsTable};
 use super::only::Only;
 use super::stored::Stored;
-use super::{definition, folder};
+use super::{definition, folder, resources};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::audit::AuditRow;
@@ -140,7 +140,8 @@ impl SchemaProvider for LakeSchema {
         let version = self.lake().definitions().version();
         let folder = self.folder.names().map(str::to_owned);
         let views = views::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone());
-        let items = items::tables().iter().map(|table| table.name.to_owned());
+        let items = items::tables().iter().map(|table| table.name).chain([resources::TABLE]);
+        let items = items.map(str::to_owned);
         let stored = self.stored.versions.iter().flat_map(BTreeMap::keys).cloned();
         let mut names: Vec<String> = own.chain(items).chain(views).chain(folder).chain(stored).collect();
         names.sort();
@@ -163,6 +164,9 @@ impl SchemaProvider for LakeSchema {
         if let Some(view) = views::find(name, self.lake().definitions().version()) {
             return self::view(&self.state, &view.sql).await.map(Some);
         }
+        if name == resources::TABLE {
+            return resources::table(&self.stored).await.map(Some);
+        }
         if let Some(table) = items::find(name) {
             return Ok(Some(Arc::new(ItemsTable::new(table, Arc::clone(&self.stored)))));
         }
@@ -173,6 +177,7 @@ impl SchemaProvider for LakeSchema {
         self.folder.find(name).is_some()
             || views::find(name, self.lake().definitions().version()).is_some()
             || items::find(name).is_some()
+            || name == resources::TABLE
             || self.lake().definitions().is_resource(name)
             || own_tables().iter().any(|(table, _)| *table == name)
     }

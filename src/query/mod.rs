@@ -18,6 +18,7 @@ mod omop_id;
 mod only;
 mod pushdown;
 pub mod quality;
+mod resources;
 pub mod session;
 pub mod shared;
 mod sources;

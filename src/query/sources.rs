@@ -11,9 +11,9 @@ use datafusion::error::Result as SqlResult;
 use datafusion::logical_expr::{Expr, Volatility};
 
 use super::functions::in_value_set;
-use super::items;
 use super::session::{Session, query_error};
 use super::vocabulary;
+use super::{items, resources};
 use crate::error::Result;
 use crate::lake::exports::ExportRow;
 use crate::lake::own::OwnRow;
@@ -103,7 +103,7 @@ fn source<'s>(session: &Session, folder: &'s Folder, name: &'s TableReference) -
         // The runs that are on record are read as they are, at no version.
         None if table == ExportRow::TABLE => Source::More,
         // They read every table there is.
-        None if items::find(table).is_some() => Source::More,
+        None if items::find(table).is_some() || table == resources::TABLE => Source::More,
         None => Source::Table(table),
     }
 }

@@ -11,7 +11,7 @@ use fhirlake::lake::stage::Judging;
 use fhirlake::pipeline::{IngestOptions, Settings};
 use fhirlake::query::{Pin, Session, SessionOptions, ValueSets};
 
-use crate::fixture::{Bench, Known, ask, ingest, ingest_with, one, rows, write_lines};
+use crate::fixture::{Bench, Known, ask, empty_lake, ingest, ingest_with, one, rows, tables, write_lines};
 use crate::views::{check, slt_files};
 
 const TABLES: [&str; 4] = ["codings", "identifiers", "refs", "extensions"];
@@ -205,10 +205,32 @@ async fn the_tables_are_there_in_every_fhir_version() {
         let lake = bench.lake(version.label());
         let identity = Identity::of_files(None, None).of_version(Some(*version));
         Lake::admit(&lake, &identity).await.unwrap().record_identity().await.unwrap();
-        for table in TABLES {
+        for table in TABLES.into_iter().chain(["resources"]) {
             assert_eq!(one(&lake, &format!("SELECT count(*) FROM {table}")).await, "0", "{version}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_resource_of_whatever_type_is_among_the_resources() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.path("small-v1")]).await.unwrap();
+    ingest(&lake, &[bench.path("small-v2")]).await.unwrap();
+    let names = tables(&lake).await;
+    assert!(names.len() > 15);
+    for name in names {
+        let own = ask(&lake, &format!("SELECT id FROM {name} ORDER BY id")).await.unwrap();
+        let sql = format!("SELECT id FROM resources WHERE resource_type = '{name}' ORDER BY id");
+        assert_eq!(ask(&lake, &sql).await.unwrap(), own, "{name}");
+    }
+    // What is asked for decides what is read.
+    let plan = ask(&lake, "EXPLAIN SELECT count(*) FROM resources WHERE resource_type = 'Patient'").await;
+    let plan = plan.unwrap().concat().concat();
+    assert!(plan.contains("Patient") && !plan.contains("Observation"), "{plan}");
+    let empty = bench.lake("empty");
+    empty_lake(&empty, FhirVersion::R5).await;
+    assert_eq!(one(&empty, "SELECT count(DISTINCT resource_type || id) FROM resources").await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
