@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::catalog::columns;
-use super::{items, resources, vocabulary};
+use super::vocabulary;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, table};
 use crate::views::dialect::Place;
@@ -73,12 +73,6 @@ fn stored(lake: &Lake, name: &str, found: &Found) -> Result<TableAt> {
 }
 
 fn nowhere(lake: &Lake, name: &str) -> Result<TableAt> {
-    if items::find(name).is_some() || name == resources::TABLE {
-        return Err(Error::Query(format!(
-            "the table {name} is made by fhirlake as it is asked for, and is no Delta table: `fhirlake views materialize` makes the view \
-             that selects from it a table"
-        )));
-    }
     let columns = columns(lake, name)?;
     columns.map(TableAt::Nowhere).ok_or_else(|| Error::Query(format!("the lake has no table {name}")))
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use fhir_definitions::FhirVersion;
 
 use super::dialect::{Dialect, Place, Relations, View as Translated};
-use super::{Folder, FolderView, View, omop};
+use super::omop;
 use crate::error::{Error, Result};
 
 /// Where a table is that views select from.
@@ -55,18 +55,17 @@ pub struct Export {
 #[derive(Debug)]
 struct Exported {
     name: String,
-    description: String,
+    description: &'static str,
     view: Translated,
 }
 
 impl Export {
-    /// Takes views by their names (`conditions`, `omop.person`; `omop` is all of that schema), or those of a FHIR version and of
-    /// the folder where none is named, with all views that they select from.
+    /// Takes views by their names (`conditions`, `omop.person`; `omop` is all of that schema), or those of a FHIR version where
+    /// none is named, with all views that they select from.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a name that is no view, or one of another FHIR version; for a ViewDefinition that is named or
-    /// selected from, which has no SQL; and for views that select from each other in a circle.
-    pub fn of(names: &[String], folder: &Folder, version: FhirVersion) -> Result<Self> {
+    /// [`Error::Refused`] for a name that is no view, or one of another FHIR version.
+    pub fn of(names: &[String], version: FhirVersion) -> Result<Self> {
         let mut wanted: Vec<String> = Vec::new();
         for name in names {
             match name.as_str() {
@@ -75,38 +74,33 @@ impl Export {
             }
         }
         if names.is_empty() {
-            wanted.extend(all(folder, version));
+            wanted
+                .extend(super::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.clone()));
         }
-        let (mut export, library) = (Self { views: Vec::new() }, Library { folder, version });
+        let mut export = Self { views: Vec::new() };
         for name in &wanted {
-            if !export.add(name, &library, &mut Vec::new())? {
+            if !export.add(name, version)? {
                 super::get(name, version)?;
             }
         }
         Ok(export)
     }
 
-    /// Adds a view after those that it selects from; `false` where there is none of that name. `above` are those that select from
-    /// it.
-    fn add(&mut self, name: &str, library: &Library<'_>, above: &mut Vec<String>) -> Result<bool> {
+    /// Adds a view after those that it selects from; `false` where there is none of that name.
+    fn add(&mut self, name: &str, version: FhirVersion) -> Result<bool> {
         if self.views.iter().any(|view| view.name == name) {
             return Ok(true);
         }
-        let Some(found) = library.find(name)? else { return Ok(false) };
-        above.push(name.to_owned());
-        if above.iter().filter(|view| *view == name).count() > 1 {
-            return Err(Error::Refused(format!("views select from each other: {}", above.join(" → "))));
-        }
-        if !found.fhir.iter().any(|label| label == library.version.label()) {
-            return Err(Error::Refused(format!("the view {name} is not for FHIR {}", library.version)));
+        let Some(found) = find(name, version) else { return Ok(false) };
+        if !found.fhir.iter().any(|label| label == version.label()) {
+            return Err(Error::Refused(format!("the view {name} is not for FHIR {version}")));
         }
         let view = Translated::read(name, found.sql)?;
+        // Views of the library select from no view that selects from them: a test looks.
         for source in view.sources() {
-            self.add(&source, library, above)?;
+            self.add(&source, version)?;
         }
-        above.pop();
-        let (name, description) = (name.to_owned(), found.description.to_owned());
-        self.views.push(Exported { name, description, view });
+        self.views.push(Exported { name: name.to_owned(), description: found.description, view });
         Ok(true)
     }
 
@@ -143,57 +137,27 @@ impl Export {
         for view in &self.views {
             let relations = if is_of_omop(&view.name) { &seen_from_omop } else { &relations };
             let query = view.view.translate(dialect, relations)?;
-            script.view(&view.name, &view.description, &script.place(&view.name), &query)?;
+            script.view(&view.name, view.description, &script.place(&view.name), &query)?;
         }
         Ok(script.statements)
     }
 }
 
 /// What is known of a view of either schema.
-struct Found<'v> {
-    description: &'v str,
-    fhir: &'v [String],
-    sql: &'v str,
+struct Found {
+    description: &'static str,
+    fhir: &'static [String],
+    sql: &'static str,
 }
 
-impl<'v> Found<'v> {
-    fn of(view: &'v View) -> Self {
-        Self { description: &view.description, fhir: &view.fhir, sql: &view.sql }
+fn find(name: &str, version: FhirVersion) -> Option<Found> {
+    if let Some(view) =
+        name.strip_prefix(omop::SCHEMA).and_then(|rest| rest.strip_prefix('.')).and_then(omop::find)
+    {
+        return Some(Found { description: &view.description, fhir: &view.fhir, sql: &view.sql });
     }
-}
-
-/// Where views are looked for.
-struct Library<'f> {
-    folder: &'f Folder,
-    version: FhirVersion,
-}
-
-impl<'f> Library<'f> {
-    /// The view of a name: one of OMOP, of the folder, or of the program.
-    fn find(&self, name: &str) -> Result<Option<Found<'f>>> {
-        if let Some(view) =
-            name.strip_prefix(omop::SCHEMA).and_then(|rest| rest.strip_prefix('.')).and_then(omop::find)
-        {
-            return Ok(Some(Found { description: &view.description, fhir: &view.fhir, sql: &view.sql }));
-        }
-        match self.folder.find(name) {
-            Some(FolderView::Sql(view)) => Ok(Some(Found::of(view))),
-            Some(FolderView::Definition(_)) => Err(Error::Refused(format!(
-                "the view {name} is a ViewDefinition, which has no SQL: `fhirlake views materialize` makes it a table that every \
-                 engine reads"
-            ))),
-            None => Ok(super::find(name, self.version).map(Found::of)),
-        }
-    }
-}
-
-/// The views of a FHIR version: those of the program, and of the folder those that have SQL.
-fn all(folder: &Folder, version: FhirVersion) -> Vec<String> {
-    let ours = super::all().iter().filter(|view| view.is_of(version)).map(|view| view.name.as_str());
-    let ours = ours.filter(|name| !matches!(folder.find(name), Some(FolderView::Definition(_))));
-    let has_sql =
-        |name: &&str| matches!(folder.find(name), Some(FolderView::Sql(view)) if view.is_of(version));
-    ours.chain(folder.names().filter(has_sql)).map(str::to_owned).collect()
+    let view = super::find(name, version)?;
+    Some(Found { description: &view.description, fhir: &view.fhir, sql: &view.sql })
 }
 
 fn is_of_omop(name: &str) -> bool {
@@ -302,10 +266,6 @@ mod tests {
         tables.map(|name| (name.clone(), TableAt::Catalog(vec!["raw".to_owned(), name]))).collect()
     }
 
-    fn exported(name: &str, version: FhirVersion) -> Result<Export> {
-        Export::of(&[name.to_owned()], &Folder::default(), version)
-    }
-
     fn schemas() -> Schemas {
         Schemas { views: None, omop: vec!["omop".to_owned()] }
     }
@@ -317,7 +277,7 @@ mod tests {
             names.extend(
                 super::super::all().iter().filter(|view| view.is_of(*version)).map(|view| view.name.clone()),
             );
-            let export = Export::of(&names, &Folder::default(), *version).unwrap();
+            let export = Export::of(&names, *version).unwrap();
             assert_eq!(export.views.len(), names.len(), "{version}");
             for (place, view) in export.views.iter().enumerate() {
                 for source in view.view.sources() {
@@ -334,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_view_brings_those_that_it_selects_from() {
-        let export = exported("latest_values", FhirVersion::R4).unwrap();
+        let export = Export::of(&["latest_values".to_owned()], FhirVersion::R4).unwrap();
         let names: Vec<&str> = export.views.iter().map(|view| view.name.as_str()).collect();
         assert_eq!(names, ["observations", "latest_values"]);
         assert_eq!(export.tables(), BTreeSet::from(["Observation".to_owned()]));
@@ -342,7 +302,7 @@ mod tests {
 
     #[test]
     fn what_is_no_view_of_the_version_is_refused() {
-        let refused = |name: &str, version| exported(name, version).unwrap_err().to_string();
+        let refused = |name: &str, version| Export::of(&[name.to_owned()], version).unwrap_err().to_string();
         assert!(refused("omop.person", FhirVersion::R5).contains("the view omop.person is not for FHIR R5"));
         assert!(refused("nothing", FhirVersion::R4).contains("there is no view nothing"));
         assert!(refused("Patient", FhirVersion::R4).contains("there is no view Patient"));
@@ -350,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_sessions_schema_is_told_from_one_of_its_name() {
-        let export = exported(omop::SCHEMA, FhirVersion::R4).unwrap();
+        let export = Export::of(&[omop::SCHEMA.to_owned()], FhirVersion::R4).unwrap();
         let tables = export.tables().into_iter().map(|name| (name, TableAt::Path("/x".to_owned()))).collect();
         let place = |name: &str| name.split('.').map(str::to_owned).collect::<Place>();
         for (dialect, views, schema) in [
@@ -367,7 +327,7 @@ mod tests {
 
     #[test]
     fn names_that_differ_by_their_case_alone_are_refused() {
-        let export = exported("patients", FhirVersion::R4).unwrap();
+        let export = Export::of(&["patients".to_owned()], FhirVersion::R4).unwrap();
         let at = |path: &str| TableAt::Path(path.to_owned());
         let tables = BTreeMap::from([("Patient".to_owned(), at("/a")), ("PATIENTS".to_owned(), at("/b"))]);
         let error = export.statements(Dialect::DuckDb, &schemas(), &tables).unwrap_err().to_string();

@@ -50,45 +50,6 @@ async fn tables_are_read_where_the_lake_has_them_and_are_empty_where_it_has_none
     assert!(printed(&elsewhere).contains("SELECT * FROM delta.`s3://clinic/lake/tables/Patient`;"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn views_of_ones_own_are_written_with_those_of_the_library_that_they_select_from() {
-    let bench = Bench::new();
-    let (lake, folder) = (bench.lake("lake"), bench.path("mine"));
-    ingest(&lake, &[bench.path("small-v1")]).await.unwrap();
-    let sql = |name: &str, select: &str| {
-        format!(
-            "-- name: {name}\n-- description: {name} of mine\n-- fhir: R4\n-- grain: SELECT 1\n-- columns:\n--   id STRING: it\n{select}"
-        )
-    };
-    let write = |name: &str, text: &str| drop(write_lines(&folder, name, &[text]));
-    write("elders.sql", &sql("elders", "SELECT patient_id AS id FROM patients WHERE birth_date < '1950'"));
-    write("above.sql", &sql("above", "SELECT id FROM elders"));
-    let of = ["--dialect", "duckdb", "--lake", &lake, "--views", folder.to_str().unwrap()];
-    let with = |more: &[&str]| export(&[&of[..], more].concat());
-    let (code, script, error) = with(&["above"]);
-    assert_eq!(code, Some(0), "{error}");
-    let at = |text: &str| script.find(text).unwrap_or_else(|| panic!("{text}: {script}"));
-    let places = ["VIEW Patient AS", "VIEW patients AS", "-- elders of mine\n", "VIEW above AS"].map(at);
-    assert!(places.is_sorted(), "{script}");
-
-    // All of them, but what has no SQL.
-    write("people.json", r#"{"resource":"Patient","select":[{"column":[{"name":"id","path":"id"}]}]}"#);
-    let (code, script, said) = with(&[]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(script.contains("VIEW elders AS") && script.contains("VIEW labs AS"));
-    assert!(said.contains("left out are the ViewDefinitions people"), "{said}");
-    for (name, select, why) in [
-        ("over.sql", "SELECT id FROM people", "the view people is a ViewDefinition, which has no SQL"),
-        ("over.sql", "SELECT id FROM codings", "the table codings is made by fhirlake as it is asked for"),
-        ("over.sql", "SELECT id FROM Pateint", "Pateint"),
-        ("elders.sql", "SELECT id FROM above", "views select from each other: above → elders → above"),
-    ] {
-        write(name, &sql(name.trim_end_matches(".sql"), select));
-        let (code, _, said) = with(&[if name == "over.sql" { "over" } else { "above" }]);
-        assert!(code != Some(0) && said.contains(why), "{code:?} {said}");
-    }
-}
-
 #[test]
 fn schemas_have_the_names_that_are_asked_for() {
     let here = [

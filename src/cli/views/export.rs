@@ -15,7 +15,6 @@ use crate::lake::Lake;
 use crate::query::external::{self, Found};
 use crate::views::dialect::{Dialect, Place};
 use crate::views::export::{Export, Schemas, Statement};
-use crate::views::{Folder, FolderView};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +23,6 @@ Examples:
   fhirlake views export --dialect spark --lake lake --schema clinic -o views.sql
   fhirlake views export --dialect spark --lake lake -o views/
   fhirlake views export --dialect databricks --lake lake --location s3://clinic/lake omop
-  fhirlake views export --dialect duckdb --lake lake --views my-views my_view
   fhirlake views export --dialect databricks --fhir-version R4 --tables-schema main.fhir
 
 A view has the rows of `fhirlake query --latest`. A type that the lake has no data for becomes an empty view: export again
@@ -37,9 +35,6 @@ pub struct ExportViews {
     /// The views, with those that they select from; omop.person, or omop for all tables of OMOP [default: all but those of OMOP]
     #[arg(value_name = "VIEW")]
     views: Vec<String>,
-    /// A folder of views of your own, of which those in SQL (.sql) are written as well
-    #[arg(long = "views", value_name = "FOLDER", env = "FHIRLAKE_VIEWS")]
-    folder: Option<PathBuf>,
     /// The engine
     #[arg(long, value_enum, env = "FHIRLAKE_DIALECT")]
     dialect: Dialect,
@@ -93,10 +88,6 @@ impl ExportViews {
 
     async fn statements(&self) -> anyhow::Result<(FhirVersion, Vec<Statement>)> {
         let schemas = Schemas { views: self.schema.clone(), omop: self.omop_schema.clone() };
-        let folder = self.folder.as_deref().map(Folder::read).transpose()?.unwrap_or_default();
-        if self.views.is_empty() {
-            self.tell_left_out(&folder);
-        }
         let Some(lake) = &self.lake else {
             if self.location.is_some() {
                 return Err(Error::Refused("--location is of a lake: say --lake".to_owned()).into());
@@ -105,7 +96,7 @@ impl ExportViews {
                 .version
                 .fhir_version
                 .ok_or_else(|| Error::Refused("say --lake or --fhir-version".to_owned()))?;
-            let export = Export::of(&self.views, &folder, version)?;
+            let export = Export::of(&self.views, version)?;
             let schema = self.tables_schema.clone().or_else(|| self.schema.clone()).unwrap_or_default();
             let tables = external::tables_in_catalog(export.tables(), &schema);
             return Ok((version, export.statements(self.dialect, &schemas, &tables)?));
@@ -115,24 +106,13 @@ impl ExportViews {
         if let Some(said) = self.version.fhir_version.filter(|said| *said != version) {
             return Err(Error::Refused(format!("the lake holds FHIR {version}, and not {said}")).into());
         }
-        let export = Export::of(&self.views, &folder, version)?;
+        let export = Export::of(&self.views, version)?;
         let found = match &self.tables_schema {
             Some(schema) => Found::Catalog(schema.clone()),
             None => Found::Files(self.location.clone()),
         };
         let tables = external::tables(&lake, export.tables(), &found).await?;
         Ok((version, export.statements(self.dialect, &schemas, &tables)?))
-    }
-
-    fn tell_left_out(&self, folder: &Folder) {
-        let is_definition = |name: &&str| matches!(folder.find(name), Some(FolderView::Definition(_)));
-        let names: Vec<&str> = folder.names().filter(is_definition).collect();
-        if !names.is_empty() {
-            print::note(&format!(
-                "left out are the ViewDefinitions {}, which have no SQL: `fhirlake views materialize` makes them tables",
-                names.join(", ")
-            ));
-        }
     }
 }
 
