@@ -6,12 +6,20 @@ WITH part AS (
   SELECT
     whole_id,
     string_agg(concat_ws(' ',
-      part['code']['coding'][1]['code'], part['code']['text'],
-      part['valueQuantity']['comparator'], part['valueQuantity']['value'], coalesce(part['valueQuantity']['code'], part['valueQuantity']['unit']),
-      part['valueCodeableConcept']['coding'][1]['code'], part['valueCodeableConcept']['text'], part['valueString'],
-      CAST(part['valueBoolean'] AS STRING), CAST(part['valueInteger'] AS STRING), part['valueTime'], part['valueDateTime'],
-      part['valueRatio']['numerator']['value'], part['valueRatio']['denominator']['value'], part['valueRange']['low']['value'], part['valueRange']['high']['value'],
-      part['dataAbsentReason']['coding'][1]['code']
+      'code=' || coalesce(part['code']['coding'][1]['system'], '') || '|' || part['code']['coding'][1]['code'], 'text=' || part['code']['text'],
+      'comparator=' || part['valueQuantity']['comparator'], 'value=' || part['valueQuantity']['value'],
+      'unit=' || coalesce(part['valueQuantity']['code'], part['valueQuantity']['unit']),
+      'concept=' || coalesce(part['valueCodeableConcept']['coding'][1]['system'], '') || '|' || part['valueCodeableConcept']['coding'][1]['code'],
+      'concept text=' || part['valueCodeableConcept']['text'], 'string=' || part['valueString'], 'boolean=' || CAST(part['valueBoolean'] AS STRING),
+      'integer=' || CAST(part['valueInteger'] AS STRING), 'time=' || part['valueTime'], 'moment=' || part['valueDateTime'],
+      'start=' || part['valuePeriod']['start'], 'end=' || part['valuePeriod']['end'], 'numerator=' || part['valueRatio']['numerator']['value'],
+      'numerator unit=' || coalesce(part['valueRatio']['numerator']['code'], part['valueRatio']['numerator']['unit']),
+      'denominator=' || part['valueRatio']['denominator']['value'],
+      'denominator unit=' || coalesce(part['valueRatio']['denominator']['code'], part['valueRatio']['denominator']['unit']),
+      'low=' || part['valueRange']['low']['value'], 'low unit=' || coalesce(part['valueRange']['low']['code'], part['valueRange']['low']['unit']),
+      'high=' || part['valueRange']['high']['value'], 'high unit=' || coalesce(part['valueRange']['high']['code'], part['valueRange']['high']['unit']),
+      'samples=' || part['valueSampledData']['data'], 'origin=' || part['valueSampledData']['origin']['value'],
+      'absent=' || coalesce(part['dataAbsentReason']['coding'][1]['system'], '') || '|' || part['dataAbsentReason']['coding'][1]['code']
     ), ';' ORDER BY place) AS parts_said
   FROM (
     SELECT id AS whole_id, unnest(component) AS part, unnest(generate_series(1, CAST(array_length(component) AS BIGINT))) AS place
@@ -23,12 +31,22 @@ WITH part AS (
 said AS (
   SELECT
     id AS resource_id,
-    concat_ws(' ', subject.reference, code.coding[1]['system'], code.coding[1]['code'], code.text, effectiveDateTime, effectivePeriod.start, effectivePeriod.end, effectiveInstant) AS about,
     concat_ws(' ',
-      valueQuantity.comparator, valueQuantity.value, coalesce(valueQuantity.code, valueQuantity.unit), valueCodeableConcept.coding[1]['code'], valueCodeableConcept.text,
-      valueString, CAST(valueBoolean AS STRING), CAST(valueInteger AS STRING), valueTime, valueDateTime,
-      valueRatio.numerator.value, valueRatio.denominator.value, valueRange.low.value, valueRange.high.value,
-      dataAbsentReason.coding[1]['code'], parts_said
+      subject.reference, coalesce(code.coding[1]['system'], '') || '|' || code.coding[1]['code'], code.text,
+      'at=' || effectiveDateTime, 'start=' || effectivePeriod.start, 'end=' || effectivePeriod.end, 'instant=' || effectiveInstant
+    ) AS about,
+    concat_ws(' ',
+      'comparator=' || valueQuantity.comparator, 'value=' || valueQuantity.value, 'unit=' || coalesce(valueQuantity.code, valueQuantity.unit),
+      'concept=' || coalesce(valueCodeableConcept.coding[1]['system'], '') || '|' || valueCodeableConcept.coding[1]['code'],
+      'concept text=' || valueCodeableConcept.text, 'string=' || valueString, 'boolean=' || CAST(valueBoolean AS STRING),
+      'integer=' || CAST(valueInteger AS STRING), 'time=' || valueTime, 'moment=' || valueDateTime, 'start=' || valuePeriod.start,
+      'end=' || valuePeriod.end, 'numerator=' || valueRatio.numerator.value,
+      'numerator unit=' || coalesce(valueRatio.numerator.code, valueRatio.numerator.unit), 'denominator=' || valueRatio.denominator.value,
+      'denominator unit=' || coalesce(valueRatio.denominator.code, valueRatio.denominator.unit), 'low=' || valueRange.low.value,
+      'low unit=' || coalesce(valueRange.low.code, valueRange.low.unit), 'high=' || valueRange.high.value,
+      'high unit=' || coalesce(valueRange.high.code, valueRange.high.unit), 'samples=' || valueSampledData.data,
+      'origin=' || valueSampledData.origin.value,
+      'absent=' || coalesce(dataAbsentReason.coding[1]['system'], '') || '|' || dataAbsentReason.coding[1]['code'], 'parts=' || nullif(parts_said, '')
     ) AS value_said
   FROM Observation
   LEFT JOIN part ON whole_id = id

@@ -94,8 +94,8 @@ pub struct Materialized {
 ///
 /// # Errors
 /// [`Error::Refused`] for a view that there is not, or not for the lake's FHIR version, and where another process
-/// materializes views of the lake; [`Error::Query`], [`Error::QueryFailed`] and [`Error::Refused`] where there is one view, and
-/// it cannot be computed. Of several, such a one is told ([`How::Failed`]), and the others are brought up to date.
+/// materializes views of the lake; those of the view where there is one, such as [`Error::Query`] and [`Error::QueryFailed`] if it
+/// cannot be computed. Of several, such a one is told ([`How::Failed`]), and the others are brought up to date.
 pub async fn materialize(
     location: &str,
     options: &MaterializeOptions,
@@ -118,9 +118,7 @@ pub async fn materialize(
             Ok(without_rows(target, How::Skipped, format!("it is not for FHIR {version}")))
         };
         all.push(match done {
-            Err(error) if targets.len() > 1 && is_of_view(&error) => {
-                without_rows(target, How::Failed, error.to_string())
-            }
+            Err(error) if targets.len() > 1 => without_rows(target, How::Failed, error.to_string()),
             done => done?,
         });
         observer.advance(Step::Materialize, 1);
@@ -139,11 +137,6 @@ fn in_view(name: &str, error: Error) -> Error {
         Error::QueryFailed(text) => Error::QueryFailed(format!("the view {name}: {text}")),
         other => other,
     }
-}
-
-/// Whether an error is one view's, and says nothing of the others.
-fn is_of_view(error: &Error) -> bool {
-    matches!(error, Error::Query(_) | Error::QueryFailed(_) | Error::Refused(_))
 }
 
 fn without_rows(target: &Target, how: How, why: String) -> Materialized {

@@ -116,6 +116,12 @@ fn check_names(said: &SchemaRef, found: &Schema) -> Result<()> {
     let names =
         |schema: &Schema| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
     let (said, found) = (names(said), names(found));
+    let mut seen = HashSet::new();
+    if let Some(again) = said.iter().find(|name| !seen.insert(name.to_lowercase())) {
+        return Err(Error::Query(format!(
+            "it has two columns of the name {again}, and tables do not tell capitals from small letters"
+        )));
+    }
     if said == found {
         return Ok(());
     }

@@ -232,7 +232,8 @@ fn unplanned(error: &DataFusionError) -> Error {
 }
 
 /// A statement that cannot be carried out. Values of the data are taken out of DataFusion's words: `Cannot cast string
-/// 'Doe' to value of Int32 type` is written to logs by whoever runs queries unattended.
+/// 'Doe' to value of Int32 type` is written to logs by whoever runs queries unattended. What computes on them tells them without
+/// quotes, too.
 pub(crate) fn failed(error: &DataFusionError) -> Error {
     match error.find_root() {
         DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
@@ -241,8 +242,29 @@ pub(crate) fn failed(error: &DataFusionError) -> Error {
             None if inner.is::<EvaluationError>() => Error::QueryFailed(inner.to_string()),
             None => Error::QueryFailed(without_values(&inner.to_string())),
         },
+        root @ DataFusionError::ArrowError(..) => {
+            Error::QueryFailed(without_numbers(&without_values(&root.strip_backtrace())))
+        }
         root => Error::QueryFailed(without_values(&root.strip_backtrace())),
     }
+}
+
+/// The first line of a text, with every number left out that is no part of a word (`Int32`). A regular expression that cannot be read
+/// is in the lines behind the first.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut is_number, mut before) = (false, ' ');
+    for c in text.lines().next().unwrap_or_default().chars() {
+        is_number = c.is_ascii_digit() && (is_number || !before.is_alphanumeric())
+            || is_number && matches!(c, '.' | 'e' | 'E' | '+' | '-');
+        if !is_number {
+            out.push(c);
+        } else if !out.ends_with('…') {
+            out.push('…');
+        }
+        before = c;
+    }
+    out
 }
 
 /// The text with everything between quotes left out.
@@ -274,5 +296,21 @@ mod tests {
         );
         assert_eq!(without_values("cannot parse \"19x\""), "cannot parse …");
         assert_eq!(without_values("Divide by zero error"), "Divide by zero error");
+        for (said, told) in [
+            (
+                "Cast error: Can't cast value 19570413000 to type Int32",
+                "Cast error: Can't cast value … to type Int32",
+            ),
+            (
+                "1203.5 is too large to store in a Decimal128 of precision 4",
+                "… is too large to store in a Decimal128 of precision …",
+            ),
+            (
+                "Regular expression did not compile: Syntax(\n    (Cole117\n",
+                "Regular expression did not compile: Syntax(",
+            ),
+        ] {
+            assert_eq!(without_numbers(said), told);
+        }
     }
 }

@@ -329,9 +329,10 @@ impl Expansion {
             let name = flag.name.as_deref().unwrap_or_default();
             match (name, flag.value_integer) {
                 // A page of as many codes as were asked for may have others after it, unless their number is said.
-                ("count", Some(count)) => {
-                    count <= counted.codes && self.total.is_none_or(|total| total > counted.codes)
-                }
+                ("count", Some(count)) => match self.total {
+                    None => count <= counted.nodes,
+                    Some(total) => count <= counted.codes && total > counted.codes,
+                },
                 ("offset", Some(offset)) => offset > 0,
                 // It was made of the codes whose names have a text.
                 ("filter", _) => true,
@@ -449,6 +450,11 @@ mod tests {
             // One that groups two others, and no third.
             (
                 r#""expansion":{"total":3,"parameter":[{"name":"count","valueInteger":2}],"contains":[
+                {"abstract":true,"contains":[{"system":"s","code":"1"},{"system":"s","code":"2"}]}]}"#,
+                "not whole",
+            ),
+            (
+                r#""expansion":{"parameter":[{"name":"count","valueInteger":3}],"contains":[
                 {"abstract":true,"contains":[{"system":"s","code":"1"},{"system":"s","code":"2"}]}]}"#,
                 "not whole",
             ),

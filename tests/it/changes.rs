@@ -136,10 +136,11 @@ async fn deltas_own_change_feed_of_a_rebuild_has_every_row_as_gone_and_come() {
     let options = RebuildOptions { types, tables, settings: Settings::default() };
     pipeline::rebuild(&lake, &options, &Unwatched).await.unwrap();
     let rows = ask(&lake, "SELECT id FROM Patient").await.unwrap().into_iter().flatten();
-    let both = rows.flat_map(|id| ["delete", "insert"].map(|side| format!("Patient/{id} {side}")));
+    let both = rows.flat_map(|id| ["delete", "insert"].map(|side| format!("{id} {side}")));
     let mut both: Vec<String> = both.collect();
     both.sort_unstable();
-    assert_eq!(feed_of(&lake, "Patient", before + 1).await, both);
+    let after = table::open(&root, "Patient").await.unwrap().unwrap();
+    assert_eq!(feed_of(&after, before + 1).await, both);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,16 +226,17 @@ async fn an_update_of_another_program_is_told_though_it_keeps_the_hash() {
 
 /// `Type/id side` of every row of Delta's change feed after version 1 of each table.
 async fn feed(lake: &str) -> BTreeSet<String> {
+    let root = Lake::open(lake).await.unwrap().root;
     let mut all = BTreeSet::new();
     for name in tables(lake).await {
-        all.extend(feed_of(lake, &name, 2).await);
+        let table = table::open(&root, &name).await.unwrap().unwrap();
+        all.extend(feed_of(&table, 2).await.into_iter().map(|row| format!("{name}/{row}")));
     }
     all
 }
 
-/// `Type/id side` of every row of a table's change feed from a version on, sorted.
-async fn feed_of(lake: &str, name: &str, version: u64) -> Vec<String> {
-    let table = table::open(&Lake::open(lake).await.unwrap().root, name).await.unwrap().unwrap();
+/// `id side` of every row of a table's change feed from a version on, sorted.
+pub async fn feed_of(table: &delta_upsert::Table, version: u64) -> Vec<String> {
     let mut all = Vec::new();
     if table.version() < version {
         return all;
@@ -249,7 +251,7 @@ async fn feed_of(lake: &str, name: &str, version: u64) -> Vec<String> {
         };
         let (ids, sides) = (text("id"), text("_change_type"));
         let rows = ids.as_string::<i32>().iter().zip(sides.as_string::<i32>());
-        all.extend(rows.map(|(id, side)| format!("{name}/{} {}", id.unwrap(), side.unwrap())));
+        all.extend(rows.map(|(id, side)| format!("{} {}", id.unwrap(), side.unwrap())));
     }
     all.sort_unstable();
     all

@@ -15,6 +15,7 @@ mod joins;
 mod maintain;
 mod materialize;
 mod omop;
+mod own_views;
 mod quality;
 mod quarantine;
 mod questions;

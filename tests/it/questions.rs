@@ -268,16 +268,35 @@ async fn configured_extensions_of_elements_are_among_the_others() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap()
     };
-    std::fs::write(bench.path("fhirlake.toml"), "[tables.Patient]\ncolumns = [\"address.extension\"]\n")
-        .unwrap();
+    std::fs::write(
+        bench.path("fhirlake.toml"),
+        "[tables.Patient]\ncolumns = [\"address.extension\", \"photo.extension\"]\n",
+    )
+    .unwrap();
     let line = r#"{"resourceType":"Patient","id":"p1","address":[{"city":"a"},{"extension":[{"url":"urn:g","valueCode":"x"}]}]}"#;
-    write_lines(&bench.path("in"), "Patient.ndjson", &[line]);
+    // An Attachment has a URL, which is none of an extension.
+    let photos = [
+        r#"{"resourceType":"Patient","id":"p2","photo":[{"url":"urn:g"}]}"#,
+        r#"{"resourceType":"Patient","id":"p3","photo":[{"url":"urn:h","extension":[{"url":"urn:g","valueCode":"z"}]}]}"#,
+    ];
+    write_lines(&bench.path("in"), "Patient.ndjson", &[&[line][..], &photos].concat());
     program(&["ingest", "--lake", &lake, "in"]);
+    for (asked, of_p3) in [("['url']", "urn:g"), ("['valueCode']", "z")] {
+        let sql = format!(
+            "SELECT id, extension(photo, 'urn:g'){asked}, photo[1]['url'] FROM Patient WHERE id > 'p1' ORDER BY id"
+        );
+        assert_eq!(ask(&lake, &sql).await.unwrap(), [["p2", "NULL", "urn:g"], ["p3", of_p3, "urn:h"]]);
+    }
+    let has = "SELECT count(*) FROM Patient WHERE extension(photo, 'urn:g') IS NOT NULL";
+    assert_eq!(one(&lake, has).await, "1");
     assert_eq!(
-        ask(&lake, "SELECT element_path, place, value_code FROM extensions").await.unwrap(),
+        ask(&lake, "SELECT element_path, place, value_code FROM extensions WHERE id = 'p1'").await.unwrap(),
         [["Patient.address.extension", "address[2].extension[1]", "x"]]
     );
-    assert_eq!(one(&lake, "SELECT extension(address, 'urn:g')['valueCode'] FROM Patient").await, "x");
+    assert_eq!(
+        one(&lake, "SELECT extension(address, 'urn:g')['valueCode'] FROM Patient WHERE id = 'p1'").await,
+        "x"
+    );
 
     // The program reads a statement from a file, and value sets from files.
     std::fs::write(bench.path("asked.sql"), "-- who?\nSELECT in_value_set('44054006', 'V') AS yes").unwrap();

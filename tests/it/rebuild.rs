@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fhirlake::config::TableConfig;
 use fhirlake::lake::Lake;
-use fhirlake::lake::identity::Identity;
+use fhirlake::lake::identity::{Identity, UpsertMode};
 use fhirlake::lake::stage::Judging;
 use fhirlake::pipeline::progress::Unwatched;
 use fhirlake::pipeline::{self, IngestOptions, MaxRemovals, RebuildOptions, ReplayOptions, Report, Settings};
@@ -89,6 +89,35 @@ async fn a_rebuild_gives_a_table_the_columns_that_are_configured() {
         matches!(&refused, Error::Refused(text) if text.contains("fhirlake rebuild --tables Patient")),
         "{refused}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_are_configured_have_their_values_whatever_the_history() {
+    let told = |id: &str, at: &str| {
+        PATIENT.replace(r#""id":"p""#, &format!(r#""id":"{id}","meta":{{"lastUpdated":"{at}"}}"#)).replace(
+            r#""birthDate""#,
+            r#""address":[{"extension":[{"url":"urn:x","valueCode":"y"}]}],"birthDate""#,
+        )
+    };
+    for mode in [UpsertMode::DeletionVectors, UpsertMode::CopyOnWrite] {
+        let bench = Bench::new();
+        let lake = bench.lake("lake");
+        let identity = Identity::of_files(None, None).with_upsert(Some(mode));
+        for (at, ids) in [("2024-01-01T00:00:00Z", &["a", "b", "c"][..]), ("2024-02-01T00:00:00Z", &["b"])] {
+            let lines: Vec<String> = ids.iter().map(|id| told(id, at)).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let paths = vec![write_lines(&bench.path(at), "Patient.ndjson", &lines)];
+            let options = IngestOptions { paths, ..IngestOptions::default() };
+            pipeline::ingest(&lake, &identity, &options, &Unwatched).await.unwrap();
+        }
+        // A column of its own, and a field inside of one that the table has.
+        let wanted: [(&str, &[&str]); 1] = [("Patient", &["_birthDate", "address.extension"])];
+        assert!(rebuild(&lake, &["Patient"], &wanted).await.unwrap().is_clean());
+        let sql = "SELECT id, _birthDate.extension[1]['valueDateTime'], address[1]['extension'][1]['valueCode'], __rest
+            FROM Patient ORDER BY id";
+        let row = |id: &str| [id, "1980-01-01T10:00:00Z", "y", "NULL"].map(str::to_owned).to_vec();
+        assert_eq!(ask(&lake, sql).await.unwrap(), ["a", "b", "c"].map(row), "{mode:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,7 +55,7 @@ pub async fn compact(
     table: &mut Table,
     policy: Policy,
 ) -> Result<Compacted> {
-    let files = table.files()?;
+    let (files, columns) = (table.files()?, table.columns()?);
     let mut done = Compacted::default();
     let (mut actions, mut copies): (Vec<_>, Vec<NewFile>) = (Vec::new(), Vec::new());
     for group in groups(&files, policy) {
@@ -64,7 +64,7 @@ pub async fn compact(
             removed.push(vector::removed(table, file).await?);
         }
         let sources: Vec<Source<'_>> = group.iter().copied().zip(&removed).collect();
-        let copied = copy(context, indexed, table, &sources).await?;
+        let copied = copy(context, indexed, table, &columns, &sources).await?;
         let (live, kept) =
             (group.iter().map(|file| file.live()).sum::<u64>(), copied.as_ref().map_or(0, |copy| copy.rows));
         if live != kept {
@@ -93,6 +93,17 @@ pub async fn compact(
         table.discard(&copies).await;
     }
     Ok(done)
+}
+
+/// Takes masked rows out of the files, before all of these are replaced: of a file with a vector that is taken out, Python
+/// deltalake 1.6 tells the rows of the vector as deleted, and not those that the file had. `false` where another commit came first.
+///
+/// # Errors
+/// Those of [`compact`].
+pub(crate) async fn fold(context: &Context<'_>, table: &mut Table) -> Result<bool> {
+    let indexed = Arc::new(table.indexed());
+    let policy = Policy { target: 0, masked: 0.0, rows: u64::MAX };
+    Ok(!compact(context, &indexed, table, policy).await?.lost)
 }
 
 /// The files that are written again, those together that become one.

@@ -19,7 +19,8 @@ use crate::{Error, Existing, KeyFileBuilder, Result, RoaringBitmap};
 /// A file, and the rows of it that are gone.
 pub type Source<'f> = (&'f DataFile, &'f RoaringBitmap);
 
-/// Writes files as one, without the rows that are gone; `None` where no row is left.
+/// Writes files as one, without the rows that are gone; `None` where no row is left. `columns` are those that the table has, or
+/// will have with the commit that the copy is for.
 ///
 /// # Errors
 /// What reading and writing files does.
@@ -27,6 +28,7 @@ pub async fn copy(
     context: &Context<'_>,
     indexed: &Arc<Vec<String>>,
     table: &Table,
+    columns: &Schema,
     sources: &[Source<'_>],
 ) -> Result<Option<NewFile>> {
     let sources: Vec<Source<'_>> =
@@ -35,7 +37,7 @@ pub async fn copy(
         return Ok(None);
     }
     let _turn = context.workers.turn().await;
-    let columns = columns(table, &sources).await?;
+    let columns = of_files(table, columns, &sources).await?;
     let place = table.place();
     let (mut parts, mut writer): (_, Option<DataFileWriter>) = (Parts::new(place), None);
     for (file, gone) in &sources {
@@ -71,17 +73,18 @@ pub async fn copy(
 }
 
 /// The columns of all the files, in the table's order. A file may have left out some that another one has.
-async fn columns(table: &Table, sources: &[Source<'_>]) -> Result<SchemaRef> {
+async fn of_files(table: &Table, columns: &Schema, sources: &[Source<'_>]) -> Result<SchemaRef> {
     let mut of_files: Vec<SchemaRef> = Vec::with_capacity(sources.len());
     for (file, _) in sources {
         of_files.push(Arc::clone(data_file::read(table, file, None).await?.schema()));
     }
-    let names = table.column_names()?;
-    let found = names.iter().filter_map(|name| {
-        of_files.iter().find_map(|schema| schema.column_with_name(name).map(|(at, _)| &schema.fields()[at]))
+    let found = columns.fields().iter().filter_map(|column| {
+        let of_file = |schema: &'_ SchemaRef| {
+            schema.column_with_name(column.name()).map(|(at, _)| Arc::clone(&schema.fields()[at]))
+        };
+        of_files.iter().find_map(of_file)
     });
-    let fields: Vec<FieldRef> = found.cloned().collect();
-    let columns = table.columns()?;
+    let fields: Vec<FieldRef> = found.collect();
     for field in &fields {
         let expected = columns.field_with_name(field.name()).map_err(Error::arrow(table.name()))?;
         if !expected.data_type().equals_datatype(field.data_type()) {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_schema::Schema;
 use deltalake::kernel::{Action, Add, DeletionVectorDescriptor};
 
 use crate::caller::Context;
@@ -32,17 +33,7 @@ pub struct Rewritten {
     pub unused: Vec<NewFile>,
 }
 
-/// What becomes of a file that had a vector when its last rows go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Emptied {
-    /// It stays with all of its rows masked, until the table is compacted: of a file that is taken out, Python deltalake 1.6
-    /// would tell the rows of the old vector as deleted, and not those that were left.
-    Stays,
-    /// It is taken out, as its columns are not those that the table has from now on.
-    Goes,
-}
-
-/// Writes what must be written, and says what is to be committed.
+/// Writes what must be written, and says what is to be committed. `columns` are those that the table has with the commit.
 ///
 /// # Errors
 /// What reading and writing files does.
@@ -50,29 +41,25 @@ pub async fn apply(
     context: &Context<'_>,
     indexed: &Arc<Vec<String>>,
     table: &Table,
+    columns: &Schema,
     staged: &[NewFile],
     resolved: &Resolved,
-    emptied: Emptied,
 ) -> Result<Rewritten> {
-    let nothing = RoaringBitmap::new();
     let mut rewritten = Rewritten::default();
     let mut masked: Vec<(&DataFile, RoaringBitmap)> = Vec::new();
     for (number, file) in resolved.files.iter().enumerate() {
-        let was_emptied = emptied == Emptied::Goes && file.live() == 0;
-        let gone = match resolved.gone.get(&number) {
-            Some(gone) => gone,
-            None if was_emptied => &nothing,
-            None => continue,
-        };
+        let Some(gone) = resolved.gone.get(&number) else { continue };
         rewritten.actions.extend(file.remove());
         rewritten.rows_out += file.live();
         let before = resolved.removed.get(&number).cloned().unwrap_or_default();
         let all = &before | gone;
-        let is_masked = gone.len() < file.live() || emptied == Emptied::Stays && !before.is_empty();
+        // A file that had a vector is not taken out when its last rows go: Python deltalake 1.6 would tell the rows of the
+        // old vector as deleted, and not those that were left.
+        let is_masked = gone.len() < file.live() || !before.is_empty();
         if table.mode() == Mode::DeletionVectors && is_masked {
             masked.push((file, all));
         } else {
-            rewritten.copy(context, indexed, table, file, &all).await?;
+            rewritten.copy(context, indexed, table, columns, file, &all).await?;
         }
     }
     for (number, file) in staged.iter().enumerate() {
@@ -83,7 +70,7 @@ pub async fn apply(
             }
             // No new file has a vector: the same reader would tell its masked rows as those that came.
             Some(fallen) => {
-                rewritten.copy(context, indexed, table, &DataFile::of_new(file), fallen).await?;
+                rewritten.copy(context, indexed, table, columns, &DataFile::of_new(file), fallen).await?;
                 rewritten.unused.push(file.clone());
             }
         }
@@ -99,10 +86,11 @@ impl Rewritten {
         context: &Context<'_>,
         indexed: &Arc<Vec<String>>,
         table: &Table,
+        columns: &Schema,
         file: &DataFile,
         gone: &RoaringBitmap,
     ) -> Result<()> {
-        if let Some(copy) = copy::copy(context, indexed, table, &[(file, gone)]).await? {
+        if let Some(copy) = copy::copy(context, indexed, table, columns, &[(file, gone)]).await? {
             self.rows_in += copy.rows;
             self.actions.push(Action::Add(copy.add.clone()));
             self.copies.push(copy);

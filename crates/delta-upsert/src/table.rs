@@ -321,12 +321,6 @@ impl Table {
         snapshot.schema().as_ref().try_into_arrow().map_err(Error::arrow(self.name()))
     }
 
-    /// The names of its columns, in their order.
-    pub(crate) fn column_names(&self) -> Result<Vec<String>> {
-        let snapshot = self.delta.snapshot().map_err(Error::delta(self.name(), "read its log"))?;
-        Ok(snapshot.schema().fields().map(|field| field.name().clone()).collect())
-    }
-
     /// Commits files in the place of others with the same rows; `None` where another commit came first.
     pub(crate) async fn commit_moves(
         &mut self,

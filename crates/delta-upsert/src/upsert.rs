@@ -13,10 +13,10 @@ use arrow_schema::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Context;
-use crate::compact::{Policy, compact};
+use crate::compact::fold;
 use crate::data_file::NewFile;
 use crate::resolve::{resolve, resolve_new};
-use crate::rewrite::{self, Emptied, Rewritten};
+use crate::rewrite::{self, Rewritten};
 use crate::table::{Commit, DataFile, Table};
 use crate::{Error, Result, SortedKeys};
 
@@ -75,7 +75,7 @@ pub async fn upsert(
             return Ok(Changed { version: Some(table.version()), ..Changed::default() });
         }
         let rewritten =
-            rewrite::apply(context, &change.indexed, &table, &change.staged, &resolved, Emptied::Stays)
+            rewrite::apply(context, &change.indexed, &table, &table.columns()?, &change.staged, &resolved)
                 .await?;
         let changed = Changed {
             inserted: resolved.inserted,
@@ -112,11 +112,13 @@ pub async fn replace(
         table.discard(&change.staged).await;
         return Ok(table.version());
     }
-    without_vectors(context, &mut table).await?;
+    if !fold(context, &mut table).await? {
+        return Err(Error::Contended { table: table.name().to_owned(), attempts: 1 });
+    }
     let before = table.files()?;
     let resolved = resolve_new(context, &table, &mut change.keys).await?;
     let rewritten =
-        rewrite::apply(context, &change.indexed, &table, &change.staged, &resolved, Emptied::Stays).await?;
+        rewrite::apply(context, &change.indexed, &table, columns, &change.staged, &resolved).await?;
     let had: u64 = before.iter().map(DataFile::live).sum();
     if had != rewritten.rows_in {
         table.discard(&change.staged).await;
@@ -137,18 +139,6 @@ pub async fn replace(
         }
         Commit::Lost => Err(Error::Contended { table: table.name().to_owned(), attempts: 1 }),
     }
-}
-
-/// Takes masked rows out of the files, before all of these are replaced. Of a file with a vector that is taken out, Python
-/// deltalake 1.6 tells the rows of the vector as deleted, and not those that the file had.
-async fn without_vectors(context: &Context<'_>, table: &mut Table) -> Result<()> {
-    let indexed = Arc::new(table.indexed());
-    let policy = Policy { target: 0, masked: 0.0, rows: u64::MAX };
-    let compacted = compact(context, &indexed, table, policy).await?;
-    if compacted.lost {
-        return Err(Error::Contended { table: table.name().to_owned(), attempts: 1 });
-    }
-    Ok(())
 }
 
 /// Removes what was written for a commit that was lost.

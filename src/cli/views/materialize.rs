@@ -26,7 +26,7 @@ Run again, the command brings the tables up to what the last finished run has le
 row of a view is of one resource (its header has a key), and only the table of these has changed,
 the rows of the changed resources alone are computed; otherwise all, and what differs is written.
 Where nothing has changed, nothing is. A view that cannot be computed leaves its table as it was,
-and the others are brought up to date; the exit code then is 1.";
+and the others are brought up to date; the exit code is then not 0.";
 
 /// Writes views as Delta tables, which any reader opens, and brings them up to date
 #[derive(Debug, Args)]

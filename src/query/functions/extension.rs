@@ -23,6 +23,7 @@ const USAGE: &str = "extension takes extensions, or an element that has some, th
 
 const URL: &str = "url";
 const INSIDE: &str = "extension";
+const CONTENT_TYPE: &str = "contentType";
 
 /// `extension(extension, 'http://…/us-core-birthsex')['valueCode']`: of all extensions that have the URL the first; with
 /// several URLs the first in those that have the URL before.
@@ -30,8 +31,14 @@ pub(crate) fn extension() -> ScalarUDF {
     let signature = Signature::variadic_any(Volatility::Immutable);
     ReadsFields::finding(Extension { signature }, |argument, arguments| {
         let way = way(argument, arguments.saturating_sub(1));
-        let urls = (0..=way.len()).map(|depth| way[..depth].iter().copied().chain([URL]).collect());
-        (way.clone(), urls.collect())
+        // What has extensions may have a URL of its own, which is not looked at.
+        let first = usize::from(!are_extensions(argument));
+        let urls = (first..=way.len()).map(|depth| way[..depth].iter().copied().chain([URL]).collect());
+        let mut besides: Vec<Vec<&str>> = urls.collect();
+        if has_content_type(argument) {
+            besides.push(vec![CONTENT_TYPE]);
+        }
+        (way.clone(), besides)
     })
 }
 
@@ -49,6 +56,12 @@ fn are_extensions(argument: &DataType) -> bool {
         matches!(name, URL | INSIDE | "id") || name.starts_with("value") || name.starts_with('_')
     };
     fields.find(URL).is_some() && fields.iter().all(|field| is_of_extension(field.name()))
+}
+
+/// Whether the argument is made of Attachments. Their URL beside extensions would be all that an Extension has, if a scan were
+/// narrowed to them.
+fn has_content_type(argument: &DataType) -> bool {
+    has_fields(element_type(argument), &[CONTENT_TYPE])
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -20,8 +20,9 @@ pub use keys::ByContents;
 pub use staging::{Limits, Staging};
 
 use crate::caller::Context;
+use crate::compact::fold;
 use crate::data_file::NewFile;
-use crate::rewrite::{self, Emptied, Rewritten};
+use crate::rewrite::{self, Rewritten};
 use crate::table::{Commit, Table};
 use crate::upsert::{ATTEMPTS, back_off, take_back};
 use crate::{Error, Result, SortedKeys, Stamp};
@@ -83,15 +84,25 @@ pub async fn bring(
         let mut table = open().await?;
         table.name().clone_into(&mut name);
         contents.scope = scope(&table, &contents)?;
+        if !table.has_columns(&contents.columns)? && !fold(context, &mut table).await? {
+            back_off(attempt).await;
+            continue;
+        }
         let resolved = compare::resolve(context, &table, &mut contents).await?;
         let described = table.described(&contents.columns, &contents.indexed, &contents.properties)?;
         if resolved.changes_nothing(&contents.staged) && described.is_none() {
             table.discard(&contents.staged).await;
             return brought(&table, 0, 0, table.version());
         }
-        let emptied = if table.has_columns(&contents.columns)? { Emptied::Stays } else { Emptied::Goes };
-        let rewritten =
-            rewrite::apply(context, &contents.indexed, &table, &contents.staged, &resolved, emptied).await?;
+        let rewritten = rewrite::apply(
+            context,
+            &contents.indexed,
+            &table,
+            &contents.columns,
+            &contents.staged,
+            &resolved,
+        )
+        .await?;
         let (inserted, removed) = (resolved.inserted, resolved.deleted);
         if let Err(error) = reconcile(&table, &rewritten, inserted, removed) {
             take_back(&table, &rewritten).await;

@@ -228,6 +228,11 @@ async fn no_file_of_the_columns_that_a_table_had_before_stays_in_it() {
         let table = Table::open(&bench.place()).await.unwrap().unwrap();
         let files: Vec<_> = table.files().unwrap().iter().map(|file| (file.rows, file.removed)).collect();
         assert_eq!(files, [(1, 0)]);
+        assert_eq!(
+            table.version(),
+            if rest.is_empty() { 4 } else { 5 },
+            "masked rows leave in a commit of their own, before it"
+        );
     }
 }
 
