@@ -2,7 +2,7 @@
 -- description: References to a resource that the lake does not have. The problem is the Type/id that is missing.
 -- kind: check
 -- fhir: R4, R4B, R5
-SELECT refs.resource_type, refs.id, substr(element_path, length(refs.resource_type) + 2) AS element,
+SELECT DISTINCT refs.resource_type, refs.id, substr(element_path, length(refs.resource_type) + 2) AS element,
   target_type || '/' || target_id AS problem
 FROM resources
 RIGHT JOIN refs ON resources.resource_type = target_type AND resources.id = target_id
