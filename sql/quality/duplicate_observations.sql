@@ -5,11 +5,10 @@
 WITH part AS (
   SELECT
     whole_id,
-    string_agg(concat_ws(' ',
-      'code=' || coalesce(part['code']['coding'][1]['system'], '') || '|' || part['code']['coding'][1]['code'], 'text=' || part['code']['text'],
+    string_agg(concat_ws(' ', part['code']['coding'][1]['system'], coalesce(part['code']['coding'][1]['code'], part['code']['coding'][1]['display']), part['code']['text']) || ' ' || nullif(concat_ws(' ',
       'comparator=' || part['valueQuantity']['comparator'], 'value=' || part['valueQuantity']['value'],
       'unit=' || coalesce(part['valueQuantity']['code'], part['valueQuantity']['unit']),
-      'concept=' || coalesce(part['valueCodeableConcept']['coding'][1]['system'], '') || '|' || part['valueCodeableConcept']['coding'][1]['code'],
+      'concept=' || coalesce(part['valueCodeableConcept']['coding'][1]['system'], '') || '|' || coalesce(part['valueCodeableConcept']['coding'][1]['code'], part['valueCodeableConcept']['coding'][1]['display']),
       'concept text=' || part['valueCodeableConcept']['text'], 'string=' || part['valueString'], 'boolean=' || CAST(part['valueBoolean'] AS STRING),
       'integer=' || CAST(part['valueInteger'] AS STRING), 'time=' || part['valueTime'], 'moment=' || part['valueDateTime'],
       'start=' || part['valuePeriod']['start'], 'end=' || part['valuePeriod']['end'], 'numerator=' || part['valueRatio']['numerator']['value'],
@@ -19,8 +18,9 @@ WITH part AS (
       'low=' || part['valueRange']['low']['value'], 'low unit=' || coalesce(part['valueRange']['low']['code'], part['valueRange']['low']['unit']),
       'high=' || part['valueRange']['high']['value'], 'high unit=' || coalesce(part['valueRange']['high']['code'], part['valueRange']['high']['unit']),
       'samples=' || part['valueSampledData']['data'], 'origin=' || part['valueSampledData']['origin']['value'],
-      'absent=' || coalesce(part['dataAbsentReason']['coding'][1]['system'], '') || '|' || part['dataAbsentReason']['coding'][1]['code']
-    ), ';' ORDER BY place) AS parts_said
+      'period=' || part['valueSampledData']['period'],
+      'absent=' || coalesce(part['dataAbsentReason']['coding'][1]['system'], '') || '|' || coalesce(part['dataAbsentReason']['coding'][1]['code'], part['dataAbsentReason']['coding'][1]['display'])
+    ), ''), ';' ORDER BY place) AS parts_said
   FROM (
     SELECT id AS whole_id, unnest(component) AS part, unnest(generate_series(1, CAST(array_length(component) AS BIGINT))) AS place
     FROM Observation
@@ -37,7 +37,7 @@ said AS (
     ) AS about,
     concat_ws(' ',
       'comparator=' || valueQuantity.comparator, 'value=' || valueQuantity.value, 'unit=' || coalesce(valueQuantity.code, valueQuantity.unit),
-      'concept=' || coalesce(valueCodeableConcept.coding[1]['system'], '') || '|' || valueCodeableConcept.coding[1]['code'],
+      'concept=' || coalesce(valueCodeableConcept.coding[1]['system'], '') || '|' || coalesce(valueCodeableConcept.coding[1]['code'], valueCodeableConcept.coding[1]['display']),
       'concept text=' || valueCodeableConcept.text, 'string=' || valueString, 'boolean=' || CAST(valueBoolean AS STRING),
       'integer=' || CAST(valueInteger AS STRING), 'time=' || valueTime, 'moment=' || valueDateTime, 'start=' || valuePeriod.start,
       'end=' || valuePeriod.end, 'numerator=' || valueRatio.numerator.value,
@@ -45,8 +45,9 @@ said AS (
       'denominator unit=' || coalesce(valueRatio.denominator.code, valueRatio.denominator.unit), 'low=' || valueRange.low.value,
       'low unit=' || coalesce(valueRange.low.code, valueRange.low.unit), 'high=' || valueRange.high.value,
       'high unit=' || coalesce(valueRange.high.code, valueRange.high.unit), 'samples=' || valueSampledData.data,
-      'origin=' || valueSampledData.origin.value,
-      'absent=' || coalesce(dataAbsentReason.coding[1]['system'], '') || '|' || dataAbsentReason.coding[1]['code'], 'parts=' || nullif(parts_said, '')
+      'origin=' || valueSampledData.origin.value, 'period=' || valueSampledData.period,
+      'absent=' || coalesce(dataAbsentReason.coding[1]['system'], '') || '|' || coalesce(dataAbsentReason.coding[1]['code'], dataAbsentReason.coding[1]['display']),
+      'parts=' || parts_said
     ) AS value_said
   FROM Observation
   LEFT JOIN part ON whole_id = id

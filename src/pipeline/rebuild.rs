@@ -113,12 +113,11 @@ async fn tables(lake: &Lake, options: &RebuildOptions) -> Result<BTreeSet<String
         .collect())
 }
 
+/// Begins, and never continues: since an interrupted rebuild other columns may have been configured, or a run have finished.
 async fn begin(lake: &Lake, exports: &Exports, options: &RebuildOptions) -> Result<Run> {
     let scope = Scope { level: REBUILD.to_owned(), types: options.types.clone(), ..Scope::default() };
-    match Run::unfinished(&lake.root, REBUILD, exports).await? {
-        Some(run) if run.plan.scope == scope => return Ok(run),
-        Some(run) => run.abandon("another rebuild was asked for").await?,
-        None => {}
+    if let Some(run) = Run::unfinished(&lake.root, REBUILD, exports).await? {
+        run.abandon("a rebuild begins anew").await?;
     }
     Run::begin(&lake.root, REBUILD, exports, scope, Vec::new()).await
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::config::Dialect;
 use datafusion::datasource::{ViewTable, empty::EmptyTable};
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SessionState;
@@ -19,7 +20,7 @@ use delta_scan::with_views;
 use super::items::{self, ItemsTable};
 use super::only::Only;
 use super::stored::Stored;
-use super::{definition, folder, resources};
+use super::{definition, folder, precedence, resources};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::audit::AuditRow;
@@ -103,7 +104,10 @@ pub(super) fn current(state: &State) -> SqlResult<SessionState> {
 
 /// A view's SQL, planned.
 pub(super) async fn view(state: &State, sql: &str) -> SqlResult<Arc<dyn TableProvider>> {
-    let plan = current(state)?.create_logical_plan(sql).await?;
+    let state = current(state)?;
+    let statement = state.sql_to_statement(sql, &Dialect::Databricks)?;
+    precedence::check(&statement)?;
+    let plan = state.statement_to_plan(statement).await?;
     Ok(Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))
 }
 

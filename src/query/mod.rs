@@ -16,6 +16,7 @@ pub mod ndjson;
 pub mod omop;
 mod omop_id;
 mod only;
+mod precedence;
 mod pushdown;
 pub mod quality;
 mod resources;

@@ -1,6 +1,6 @@
 //! Keeps filters from reaching another column than theirs as they are pushed from plan to plan.
 //!
-//! One invariant: no filter is pushed through a plan that has, or reads, two columns of one name. DataFusion 55 looks for the columns
+//! One invariant: no filter is pushed through a plan that has, or reads from one input or from several, two columns of one name. DataFusion 55 looks for the columns
 //! of a filter by name as it pushes it from a plan into its input, and takes the first: after a join both tables have an `id`, and
 //! `… RIGHT JOIN … WHERE encounter.id IS NULL`, or the limit of `ORDER BY … LIMIT`, fell on the ids of the other table, whose rows were
 //! then missing from the answer (<https://github.com/apache/datafusion/pull/25259>, which is in no release yet). What is not pushed is
@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::internal_err;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
@@ -19,6 +19,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties};
 
 use super::lambdas::LambdasApart;
@@ -47,8 +48,7 @@ impl PhysicalOptimizerRule for Guarded {
         config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let guarded = plan.transform_up(|plan| {
-            let is_unsafe = names_twice(&plan.schema())
-                || plan.children().iter().any(|child| names_twice(&child.schema()));
+            let is_unsafe = names_twice(&[plan.schema()]) || reads_twice(&plan);
             Ok(match is_unsafe {
                 true => Transformed::yes(Arc::new(Barrier { input: plan }) as _),
                 false => Transformed::no(plan),
@@ -73,9 +73,19 @@ impl PhysicalOptimizerRule for Guarded {
     }
 }
 
-fn names_twice(schema: &Schema) -> bool {
-    let mut seen = HashSet::with_capacity(schema.fields().len());
-    !schema.fields().iter().all(|field| seen.insert(field.name()))
+/// Whether what a plan reads has two columns of one name. The inputs of a union have the same names, each its own column; those of a
+/// join are told from each other by name where the filter of a key goes to both.
+fn reads_twice(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let inputs: Vec<SchemaRef> = plan.children().iter().map(|child| child.schema()).collect();
+    match plan.is::<UnionExec>() {
+        true => inputs.iter().any(|input| names_twice(std::slice::from_ref(input))),
+        false => names_twice(&inputs),
+    }
+}
+
+fn names_twice(schemas: &[SchemaRef]) -> bool {
+    let mut seen = HashSet::new();
+    !schemas.iter().flat_map(|schema| schema.fields()).all(|field| seen.insert(field.name()))
 }
 
 /// A plan that takes no filter from above: what a plan does by itself. It is there while a rule runs.

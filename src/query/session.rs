@@ -24,9 +24,9 @@ use super::definition;
 use super::functions::{self, Known};
 use super::omop::OmopSchema;
 use super::only::Only;
-use super::pushdown;
 use super::value_sets::ValueSets;
 use super::vocabulary::Vocabulary;
+use super::{precedence, pushdown};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::lake::exports::Exports;
@@ -158,6 +158,8 @@ impl Session {
     pub async fn plan(&self, sql: &str) -> Result<DataFrame> {
         let options =
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let statement = self.context.state().sql_to_statement(sql, &Dialect::Databricks);
+        statement.and_then(|statement| precedence::check(&statement)).map_err(|e| query_error(&e))?;
         self.context.sql_with_options(sql, options).await.map_err(|e| query_error(&e))
     }
 
@@ -242,16 +244,17 @@ pub(crate) fn failed(error: &DataFusionError) -> Error {
             None if inner.is::<EvaluationError>() => Error::QueryFailed(inner.to_string()),
             None => Error::QueryFailed(without_values(&inner.to_string())),
         },
-        root @ DataFusionError::ArrowError(..) => {
-            Error::QueryFailed(without_numbers(&without_values(&root.strip_backtrace())))
-        }
-        root => Error::QueryFailed(without_values(&root.strip_backtrace())),
+        // It tells of memory.
+        root @ DataFusionError::ResourcesExhausted(_) => Error::QueryFailed(root.strip_backtrace()),
+        root => Error::QueryFailed(without_numbers(&without_values(&root.strip_backtrace()))),
     }
 }
 
-/// The first line of a text, with every number left out that is no part of a word (`Int32`). A regular expression that cannot be read
-/// is in the lines behind the first.
+/// The first line of a text, with every number left out that is no part of a word (`Int32`), and without a regular expression that
+/// cannot be read, which is made of data where it was not refused before.
 fn without_numbers(text: &str) -> String {
+    let before = |text, end: &str| str::split_once(text, end).map_or(text, |(before, _)| before);
+    let text = before(before(text, "compile:"), "parse error:");
     let mut out = String::with_capacity(text.len());
     let (mut is_number, mut before) = (false, ' ');
     for c in text.lines().next().unwrap_or_default().chars() {
@@ -305,10 +308,8 @@ mod tests {
                 "1203.5 is too large to store in a Decimal128 of precision 4",
                 "… is too large to store in a Decimal128 of precision …",
             ),
-            (
-                "Regular expression did not compile: Syntax(\n    (Cole117\n",
-                "Regular expression did not compile: Syntax(",
-            ),
+            ("Regular expression did not compile: (Cole117", "Regular expression did not "),
+            ("Overflow happened on FACTORIAL(19570413)", "Overflow happened on FACTORIAL(…)"),
         ] {
             assert_eq!(without_numbers(said), told);
         }

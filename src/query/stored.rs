@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use delta_scan::DeltaScan;
+use tokio::sync::Semaphore;
 
 use crate::error::Result;
 use crate::lake::Lake;
@@ -19,6 +20,13 @@ pub(super) struct Stored {
     pub(super) versions: Option<BTreeMap<String, i64>>,
 }
 
+/// Tables that are opened at the same time, by all plans of the process together. Opening one takes a thread that may block, and waits
+/// for what others read: if all such threads opened tables, none would be left to read.
+static OPENING: Semaphore = Semaphore::const_new(OPENED_AT_ONCE);
+
+/// Half of the threads that may block where there are fewest (`cli::runtime`).
+pub(super) const OPENED_AT_ONCE: usize = 8;
+
 impl Stored {
     /// A table; `None` where there is none, or none yet at the session's versions.
     pub(super) async fn open(&self, name: &str) -> Result<Option<DeltaScan>> {
@@ -30,6 +38,7 @@ impl Stored {
             Some(None) => return Ok(None),
             Some(Some(version)) => u64::try_from(*version).ok(),
         };
+        let _turn = OPENING.acquire().await.expect("nobody closes it");
         let Some(table) = table::open_at(&self.lake.root, name, version).await? else {
             return pinned.map_or(Ok(None), |_| Err(missing(name)));
         };

@@ -12,7 +12,7 @@ condition AS (SELECT id AS condition_id, encounter.__reference_id AS condition_e
 ";
 
 /// A statement, and the same over `APART`.
-const STATEMENTS: [(&str, &str); 8] = [
+const STATEMENTS: [(&str, &str); 10] = [
     // What has no partner on the other side, whichever is the smaller.
     (
         "SELECT c.id FROM Encounter e RIGHT JOIN Condition c ON c.encounter.__reference_id = e.id AND e.status = 'planned'
@@ -39,6 +39,22 @@ const STATEMENTS: [(&str, &str); 8] = [
         "SELECT encounter_id, condition_id, observation_id FROM encounter FULL JOIN condition ON condition_encounter = encounter_id
          LEFT JOIN observation ON observation_encounter = encounter_id AND observation_id < '2'
          WHERE observation_id IS NULL AND condition_id IS NULL ORDER BY encounter_id",
+    ),
+    // The key of a semi join is a filter of both of its sides.
+    (
+        "SELECT d.id, p.id FROM (SELECT id, subject.__reference_id AS who FROM Encounter ORDER BY id LIMIT 3) d
+         JOIN (SELECT * FROM Patient p WHERE EXISTS
+           (SELECT 1 FROM Encounter e WHERE e.subject.__reference_id = p.id AND e.id <> p.gender)) p ON p.id = d.who ORDER BY d.id",
+        "SELECT d.encounter_id, p.patient_id FROM (SELECT encounter_id, encounter_patient AS who FROM encounter ORDER BY encounter_id LIMIT 3) d
+         JOIN (SELECT * FROM patient WHERE EXISTS
+           (SELECT 1 FROM encounter WHERE encounter_patient = patient_id AND encounter_id <> patient_gender)) p
+         ON p.patient_id = d.who ORDER BY d.encounter_id",
+    ),
+    (
+        "SELECT o.id FROM Observation o WHERE o.id < '4' AND o.encounter.__reference_id IN (SELECT e.id FROM Encounter e JOIN Condition c
+           ON c.encounter.__reference_id = e.id AND c.id < '8') ORDER BY o.id",
+        "SELECT observation_id FROM observation WHERE observation_id < '4' AND observation_encounter IN (SELECT encounter_id FROM encounter
+           JOIN condition ON condition_encounter = encounter_id AND condition_id < '8') ORDER BY observation_id",
     ),
     // A limit is a filter too, as soon as so many rows are found.
     (

@@ -211,6 +211,20 @@ async fn the_tables_are_there_in_every_fhir_version() {
     }
 }
 
+/// Each of them opens every table of the lake, with threads of which the program has few.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_over_several_of_the_tables_ends() {
+    let bench = Bench::new();
+    let lake = bench.lake("lake");
+    ingest(&lake, &[bench.path("small-v1")]).await.unwrap();
+    let sql = "EXPLAIN SELECT count(*) FROM refs JOIN codings ON codings.id = refs.id
+        JOIN extensions ON extensions.id = refs.id JOIN identifiers ON identifiers.id = refs.id";
+    for _ in 0..8 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fhirlake"));
+        assert!(command.args(["query", "--lake", &lake, sql]).output().unwrap().status.success());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_resource_of_whatever_type_is_among_the_resources() {
     let bench = Bench::new();

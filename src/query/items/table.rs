@@ -26,10 +26,7 @@ use super::kind::ItemTable;
 use super::place::{self, Place};
 use super::values::{self, ID};
 use crate::error::Error;
-use crate::query::stored::Stored;
-
-/// Tables that are opened at the same time.
-const OPENED_AT_ONCE: usize = 8;
+use crate::query::stored::{OPENED_AT_ONCE, Stored};
 
 /// The columns that say where an item is.
 const RESOURCE_TYPE: &str = "resource_type";
