@@ -1,10 +1,10 @@
 //! Keeps filters from reaching another column than theirs as they are pushed from plan to plan.
 //!
-//! One invariant: no filter is pushed through a plan that has, or reads from one input or from several, two columns of one name. DataFusion 55 looks for the columns
-//! of a filter by name as it pushes it from a plan into its input, and takes the first: after a join both tables have an `id`, and
-//! `… RIGHT JOIN … WHERE encounter.id IS NULL`, or the limit of `ORDER BY … LIMIT`, fell on the ids of the other table, whose rows were
-//! then missing from the answer (<https://github.com/apache/datafusion/pull/25259>, which is in no release yet). What is not pushed is
-//! filtered where it stands. Scans below such plans still get the filters that are right above them.
+//! One invariant: no filter is pushed through a plan that has, or reads from one input or from several, two columns of one name.
+//! DataFusion 55 looks for the columns of a filter by name as it pushes it from a plan into its input, and takes the first: after a
+//! join both tables have an `id`, and `… RIGHT JOIN … WHERE encounter.id IS NULL`, or the limit of `ORDER BY … LIMIT`, fell on the ids
+//! of the other table, whose rows were then missing from the answer (<https://github.com/apache/datafusion/pull/25259>, which is in no
+//! release yet). What is not pushed is filtered where it stands. Scans below such plans still get the filters right above them.
 
 use std::collections::HashSet;
 use std::fmt;
