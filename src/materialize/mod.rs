@@ -156,6 +156,8 @@ struct Work<'o> {
     rebuilt: Vec<BTreeMap<String, i64>>,
     /// What tells the state of the vocabulary.
     vocabulary: String,
+    /// What tells the value sets.
+    value_sets: String,
 }
 
 impl<'o> Work<'o> {
@@ -181,6 +183,7 @@ impl<'o> Work<'o> {
             pinned,
             rebuilt,
             vocabulary: vocabulary.unwrap_or_default(),
+            value_sets: options.value_sets.fingerprint(),
         })
     }
 
@@ -214,7 +217,7 @@ impl<'o> Work<'o> {
         }
         add(if sources.vocabulary { &self.vocabulary } else { "" });
         if sources.value_sets {
-            add(&self.options.value_sets.fingerprint());
+            add(&self.value_sets);
         }
         let definition = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let version = |name: &String| Some((name.clone(), *self.pinned.get(name)?));

@@ -10,7 +10,6 @@ use std::sync::{Arc, Weak};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::config::Dialect;
 use datafusion::datasource::{ViewTable, empty::EmptyTable};
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::SessionState;
@@ -19,9 +18,10 @@ use delta_scan::with_views;
 
 use super::items::{self, ItemsTable};
 use super::only::Only;
+use super::session::external;
 use super::stored::Stored;
 use super::{definition, folder, precedence, resources};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lake::Lake;
 use crate::lake::audit::AuditRow;
 use crate::lake::exports::ExportRow;
@@ -69,7 +69,6 @@ impl LakeSchema {
     }
 
     async fn stored_or_empty(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
-        let external = |error: Error| DataFusionError::External(Box::new(error));
         match self.stored.open(name).await.map_err(external)? {
             Some(table) => match self.only.as_ref().filter(|only| only.table == name) {
                 Some(only) => only.of(Arc::new(table)).map(Some),
@@ -104,10 +103,7 @@ pub(super) fn current(state: &State) -> SqlResult<SessionState> {
 
 /// A view's SQL, planned.
 pub(super) async fn view(state: &State, sql: &str) -> SqlResult<Arc<dyn TableProvider>> {
-    let state = current(state)?;
-    let statement = state.sql_to_statement(sql, &Dialect::Databricks)?;
-    precedence::check(&statement)?;
-    let plan = state.statement_to_plan(statement).await?;
+    let plan = precedence::planned(&current(state)?, sql).await?;
     Ok(Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))
 }
 

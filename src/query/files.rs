@@ -16,7 +16,7 @@ use fhir_definitions::Definitions;
 use super::catalog::{self, State};
 use super::functions::Known;
 use super::ndjson::NdjsonTable;
-use super::session::{CATALOG, SCHEMA, new_context, query_error};
+use super::session::{CATALOG, SCHEMA, external, new_context, query_error};
 use super::value_sets::ValueSets;
 use super::{definition, folder};
 use crate::error::{Error, Result};
@@ -84,7 +84,6 @@ impl SchemaProvider for FilesSchema {
     }
 
     async fn table(&self, name: &str) -> SqlResult<Option<Arc<dyn TableProvider>>> {
-        let external = |error: Error| DataFusionError::External(Box::new(error));
         match self.folder.find(name) {
             Some(FolderView::Sql(view)) => {
                 return folder::planned(name, catalog::view(&self.state, &view.sql)).await.map(Some);

@@ -16,6 +16,7 @@ use fhir_definitions::FhirVersion;
 use tokio::sync::OnceCell;
 
 use super::catalog::{self, State};
+use super::precedence;
 use super::vocabulary::{self, Vocabulary};
 use crate::views::omop::{self, OmopView};
 
@@ -43,7 +44,7 @@ impl OmopSchema {
     /// so that a query does not read the whole vocabulary for each thing that is mapped.
     async fn map_codes(&self, view: &OmopView) -> SqlResult<Arc<dyn TableProvider>> {
         let session = catalog::current(&self.state)?;
-        let plan = session.create_logical_plan(&view.sql).await?;
+        let plan = precedence::planned(&session, &view.sql).await?;
         if self.vocabulary.is_none() {
             return Ok(empty(plan.schema().as_ref().clone()));
         }

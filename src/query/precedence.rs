@@ -5,15 +5,25 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::config::Dialect;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, visit_expressions};
 
-/// Refuses a statement that would be taken for another.
+/// Plans a statement that means what it says.
 ///
 /// # Errors
-/// [`DataFusionError::Plan`] with what to write.
-pub(super) fn check(statement: &Statement) -> Result<()> {
+/// [`DataFusionError::Plan`] with what to write for a statement that would be taken for another; those of the parser and the planner.
+pub(super) async fn planned(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
+    let statement = state.sql_to_statement(sql, &Dialect::Databricks)?;
+    check(&statement)?;
+    state.statement_to_plan(statement).await
+}
+
+/// Refuses a statement that would be taken for another.
+fn check(statement: &Statement) -> Result<()> {
     let statement = match statement {
         Statement::Statement(statement) => statement,
         Statement::Explain(explain) => return check(&explain.statement),

@@ -8,11 +8,11 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{ScalarValue, TableReference};
 use datafusion::datasource::{ViewTable, empty::EmptyTable, provider_as_source};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col, lit};
 
+use super::session::external;
 use super::stored::Stored;
-use crate::error::Error;
 
 /// Its name.
 pub(super) const TABLE: &str = "resources";
@@ -23,7 +23,6 @@ const ID: &str = "id";
 
 /// The table over the session's versions of the lake.
 pub(super) async fn table(stored: &Stored) -> Result<Arc<dyn TableProvider>> {
-    let external = |error: Error| DataFusionError::External(Box::new(error));
     let mut all: Option<LogicalPlan> = None;
     for resource_type in stored.resource_types().await.map_err(external)? {
         let Some(rows) = stored.open(&resource_type).await.map_err(external)? else { continue };

@@ -158,9 +158,12 @@ impl Session {
     pub async fn plan(&self, sql: &str) -> Result<DataFrame> {
         let options =
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let statement = self.context.state().sql_to_statement(sql, &Dialect::Databricks);
-        statement.and_then(|statement| precedence::check(&statement)).map_err(|e| query_error(&e))?;
-        self.context.sql_with_options(sql, options).await.map_err(|e| query_error(&e))
+        let planned = async {
+            let plan = precedence::planned(&self.context.state(), sql).await?;
+            options.verify_plan(&plan)?;
+            self.context.execute_logical_plan(plan).await
+        };
+        planned.await.map_err(|e| query_error(&e))
     }
 
     /// Runs a statement.
@@ -214,6 +217,11 @@ pub(super) fn new_context(known: Known, memory: Option<u64>) -> Result<SessionCo
 pub(super) fn bounded(memory: u64) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     let pool = FairSpillPool::new(usize::try_from(memory).unwrap_or(usize::MAX));
     RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()
+}
+
+/// Our error in DataFusion's, where it asks ours for tables.
+pub(super) fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 /// A statement that cannot be planned: DataFusion's words, without the wrapping that says where in its code they come

@@ -282,13 +282,6 @@ fn read(path: &Path) -> Result<Option<ValueSet>> {
 /// What to do where the codes are elsewhere.
 const EXPAND: &str = "let a terminology server expand it ($expand), and load the ValueSet that it answers";
 
-impl Expansion {
-    /// Whether it says codes, or that there are none.
-    fn has_codes(&self) -> bool {
-        !self.contains.is_empty() || self.total == Some(0)
-    }
-}
-
 /// How many of each an expansion has.
 #[derive(Default)]
 struct Counted {
@@ -323,6 +316,11 @@ fn expanded(expansion: &Expansion) -> std::result::Result<Codes, String> {
 }
 
 impl Expansion {
+    /// Whether it says codes, or that there are none.
+    fn has_codes(&self) -> bool {
+        !self.contains.is_empty() || self.total == Some(0)
+    }
+
     /// Whether it says that there are codes beside those that it has.
     fn is_part(&self, counted: &Counted) -> bool {
         let says_part = |flag: &Flag| {

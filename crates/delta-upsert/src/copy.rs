@@ -78,15 +78,10 @@ async fn of_files(table: &Table, columns: &Schema, sources: &[Source<'_>]) -> Re
     for (file, _) in sources {
         of_files.push(Arc::clone(data_file::read(table, file, None).await?.schema()));
     }
-    let found = columns.fields().iter().filter_map(|column| {
-        let of_file = |schema: &'_ SchemaRef| {
-            schema.column_with_name(column.name()).map(|(at, _)| Arc::clone(&schema.fields()[at]))
-        };
-        of_files.iter().find_map(of_file)
-    });
-    let fields: Vec<FieldRef> = found.collect();
-    for field in &fields {
-        let expected = columns.field_with_name(field.name()).map_err(Error::arrow(table.name()))?;
+    let mut fields: Vec<FieldRef> = Vec::with_capacity(columns.fields().len());
+    for expected in columns.fields() {
+        let found = of_files.iter().find_map(|schema| schema.fields().find(expected.name()));
+        let Some((_, field)) = found else { continue };
         if !expected.data_type().equals_datatype(field.data_type()) {
             return Err(Error::Damaged {
                 path: table.place().folder.clone(),
@@ -98,6 +93,7 @@ async fn of_files(table: &Table, columns: &Schema, sources: &[Source<'_>]) -> Re
                 ),
             });
         }
+        fields.push(Arc::clone(field));
     }
     Ok(Arc::new(Schema::new(fields)))
 }

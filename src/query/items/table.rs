@@ -13,7 +13,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
 use datafusion::datasource::TableType;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
@@ -25,7 +25,7 @@ use super::exec::{ItemsExec, Part};
 use super::kind::ItemTable;
 use super::place::{self, Place};
 use super::values::{self, ID};
-use crate::error::Error;
+use crate::query::session::external;
 use crate::query::stored::{OPENED_AT_ONCE, Stored};
 
 /// The columns that say where an item is.
@@ -119,10 +119,6 @@ impl ItemsTable {
         };
         Ok(Some((Part { resource_type, places, leaves: read }, scan)))
     }
-}
-
-fn external(error: Error) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }
 
 /// The filters about these columns alone, with the same answer for the same row.

@@ -83,8 +83,9 @@ pub async fn bring(
     for attempt in 0..ATTEMPTS {
         let mut table = open().await?;
         table.name().clone_into(&mut name);
-        contents.scope = scope(&table, &contents)?;
-        if !table.has_columns(&contents.columns)? && !fold(context, &mut table).await? {
+        let has_columns = table.has_columns(&contents.columns)?;
+        contents.scope = scope(&table, contents.scope, has_columns)?;
+        if !has_columns && !fold(context, &mut table).await? {
             back_off(attempt).await;
             continue;
         }
@@ -124,11 +125,10 @@ pub async fn bring(
 }
 
 /// A table with other columns has no row that could stay.
-fn scope(table: &Table, contents: &Contents) -> Result<Scope> {
-    match contents.scope {
-        Scope::Anew => Ok(Scope::Anew),
-        scope if table.has_columns(&contents.columns)? => Ok(scope),
-        Scope::Table => Ok(Scope::Anew),
+fn scope(table: &Table, scope: Scope, has_columns: bool) -> Result<Scope> {
+    match scope {
+        scope if has_columns => Ok(scope),
+        Scope::Anew | Scope::Table => Ok(Scope::Anew),
         Scope::Ids => Err(Error::Damaged {
             path: table.place().folder.clone(),
             reason: "its columns are not those of the rows that it is to have".to_owned(),
